@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Entry points. Everything is built in images (images/build) and ends in out/;
+# caches are in ~/.cache/frazil.
+
+MAKEFLAGS += --no-print-directory
+
+help:
+	@echo "make demo     a Redis container is frozen, dumped and restored, by stock CRIU and"
+	@echo "              by Frazil; prints a table that compares them"
+	@echo "make check    all tests; the last line counts them"
+	@echo "make bench    speed: Frazil against stock CRIU, ratios from one run"
+	@echo "make kernel   out/kernel/bzImage: Linux 6.12 with kernel/series"
+	@echo "make images   the container images, and out/vm/root.ext4 for the test guest"
+	@echo "make lint     formatting, static checks, patch style"
+	@echo "make clean    remove out/; the cache in ~/.cache/frazil stays"
+	@echo
+	@echo "TEST=WORD make check runs the tests with WORD in their name. V=1 shows builds."
+
+deps:
+	@images/host-deps
+
+kernel: deps
+	@images/build kernel
+
+images: deps
+	@images/build kernel vm redis runtime
+
+demo: deps
+	@images/build kernel vm redis
+	@test/e2e/demo
+
+check: deps
+	@test/run
+
+bench: deps
+	@images/build kernel vm
+	@test/bench/run
+
+lint: deps
+	@test/lint
+
+clean:
+	rm -rf out
+
+.PHONY: help deps kernel images demo check bench lint clean

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The CRIU plugin: hooks only. What they decide is in task.c (may the last round be
+ * believed, what is armed), scan.c (what is answered for which page) and tracker.c
+ * (what the kernel can do).
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "criu-plugin.h"
+#include "criu-log.h"
+
+#include "task.h"
+
+#undef LOG_PREFIX
+#define LOG_PREFIX "frazil: "
+
+/* The API that stock CRIU 4.1.1 has: no hook for memory. */
+#define STOCK_API_VERSION CRIU_PLUGIN_GEN_VERSION(0, 2, 0)
+#define STOCK_API_HOOKS	  12
+
+/* NULL in a criu that is older than the series. */
+extern unsigned int criu_get_plugin_version(void) __attribute__((weak));
+
+struct task_node {
+	struct task task;
+	struct task_node *next;
+};
+
+static const struct tracker *tracker;
+static struct task_node *tasks;
+static FrazilRounds *parent;
+
+static bool criu_has_hooks(void)
+{
+	return criu_get_plugin_version && criu_get_plugin_version() >= CRIU_PLUGIN_VERSION;
+}
+
+static int frazil_init(int stage)
+{
+	struct tracker_verdict verdict;
+	int ret;
+
+	if (stage == CR_PLUGIN_STAGE__RESTORE)
+		return 0;
+	if (!criu_has_hooks()) {
+		pr_warn("This criu has no hooks for memory tracking; install the one that comes with Frazil. "
+			"Until then criu's own tracking is used\n");
+		return 0;
+	}
+	tracker = tracker_select(&verdict);
+	if (!tracker) {
+		pr_warn("Memory cannot be tracked on this kernel: %s. criu's own tracking is used\n", verdict.reason);
+		return 0;
+	}
+	pr_info("Tracking memory with %s\n", tracker->name);
+
+	/* These images are about to be made anew, by whomever. */
+	unlinkat(criu_get_image_dir(), ROUNDS_FILE, 0);
+	ret = rounds_read(criu_get_image_dir(), "parent/" ROUNDS_FILE, &parent);
+	if (ret && ret != -ENOENT)
+		pr_warn("parent/" ROUNDS_FILE " cannot be used: %s; all memory is dumped\n", strerror(-ret));
+	return 0;
+}
+
+static FrazilTask *task_entry(struct task_node *n)
+{
+	struct task *t = &n->task;
+	FrazilTask *e = malloc(sizeof(*e));
+
+	if (!e)
+		return NULL;
+	frazil_task__init(e);
+	e->pid = t->pid;
+	e->start_time = t->start_time;
+	e->tracker = (char *)tracker->name;
+	e->has_round = t->armed;
+	e->round.data = t->round;
+	e->round.len = t->armed ? sizeof(t->round) : 0;
+	e->scanned = t->counts.scanned;
+	e->has_written = e->has_hot = e->has_cold = t->has_parent;
+	e->written = t->counts.written;
+	e->hot = t->counts.hot;
+	e->cold = t->counts.cold;
+	e->vmas_tracked = t->vmas_tracked;
+	e->vmas_untracked = t->vmas_untracked;
+	return e;
+}
+
+/* Not written, the next dump is a full one: so a failure is not one of this dump. */
+static void write_rounds(void)
+{
+	FrazilTask **entries;
+	struct task_node *n;
+	size_t nr = 0, i;
+	int ret = 0;
+
+	for (n = tasks; n; n = n->next)
+		nr++;
+	entries = calloc(nr, sizeof(*entries));
+	if (!entries)
+		return;
+	for (n = tasks, i = 0; n; n = n->next, i++) {
+		entries[i] = task_entry(n);
+		if (!entries[i])
+			ret = -ENOMEM;
+	}
+	if (!ret)
+		ret = rounds_write(criu_get_image_dir(), entries, nr);
+	if (ret)
+		pr_warn("Can't write " ROUNDS_FILE ": %s; the next dump will be a full one\n", strerror(-ret));
+	for (i = 0; i < nr; i++)
+		free(entries[i]);
+	free(entries);
+}
+
+static void frazil_exit(int stage, int ret)
+{
+	struct task_node *n;
+
+	if (!ret && tasks)
+		write_rounds();
+	while ((n = tasks)) {
+		tasks = n->next;
+		task_fini(&n->task);
+		free(n);
+	}
+	if (parent)
+		frazil_rounds__free_unpacked(parent, NULL);
+	parent = NULL;
+	tracker = NULL;
+}
+
+CR_PLUGIN_REGISTER("frazil", frazil_init, frazil_exit)
+
+/* A plugin that announces more than criu knows fails every dump: see verify_plugin(). */
+static void __attribute__((constructor)) announce_what_criu_knows(void)
+{
+	if (criu_has_hooks())
+		return;
+	CR_PLUGIN_DESC.version = STOCK_API_VERSION;
+	CR_PLUGIN_DESC.max_hooks = STOCK_API_HOOKS;
+}
+
+static int frazil_track_mem(struct cr_plugin_track_mem *args)
+{
+	struct task_node *n;
+	int ret;
+
+	if (!tracker)
+		return -ENOTSUP;
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return -ENOTSUP;
+	ret = task_track(&n->task, tracker, parent, args);
+	if (ret) {
+		task_fini(&n->task);
+		free(n);
+		return ret;
+	}
+
+	pr_info("%d: %llu pages scanned, %llu written, %llu hot, %llu cold%s; %u mappings tracked, %u not\n",
+		n->task.pid, (unsigned long long)n->task.counts.scanned,
+		(unsigned long long)n->task.counts.written, (unsigned long long)n->task.counts.hot,
+		(unsigned long long)n->task.counts.cold, n->task.has_parent ? "" : " (first round)",
+		n->task.vmas_tracked, n->task.vmas_untracked);
+	n->next = tasks;
+	tasks = n;
+	args->has_parent = n->task.has_parent;
+	return 0;
+}
+CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__TRACK_MEM, frazil_track_mem)
+
+/*
+ * The kernel is asked again, for what is present now, and only what is known to be
+ * clean or cold is taken from memory: a page that appeared since is written and hot.
+ */
+static int frazil_scan_mem(int pid, int pagemap_fd, struct pm_scan_arg *arg)
+{
+	struct page_region *regions;
+	struct pm_scan_arg ask = *arg;
+	struct task_node *n;
+	uint64_t walk_end;
+	int nr;
+
+	for (n = tasks; n && n->task.pid != pid; n = n->next)
+		;
+	if (!n)
+		return -ENOTSUP;
+	regions = malloc(arg->vec_len * sizeof(*regions));
+	if (!regions)
+		return -ENOMEM;
+	ask.vec = (uintptr_t)regions;
+	nr = ioctl(pagemap_fd, PAGEMAP_SCAN, &ask);
+	if (nr < 0) {
+		nr = -errno;
+		pr_perror("PAGEMAP_SCAN of %d", pid);
+		goto out;
+	}
+	walk_end = ask.walk_end;
+	nr = scan_answer(&n->task.known, n->task.has_parent, regions, nr, (struct page_region *)(uintptr_t)arg->vec,
+			 arg->vec_len, &walk_end);
+	arg->walk_end = walk_end;
+out:
+	free(regions);
+	return nr;
+}
+CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__SCAN_MEM, frazil_scan_mem)

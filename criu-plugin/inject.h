@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FRAZIL_INJECT_H
+#define FRAZIL_INJECT_H
+
+#include <stdint.h>
+
+int inject_userfaultfd(int pid, uint64_t syscall_ip);
+
+#endif

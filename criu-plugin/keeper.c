@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The client side of the keeper's protocol, and what both sides share. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "keeper.h"
+
+/* A keeper that is stuck must not hold up a frozen task. */
+#define KEEPER_TIMEOUT_S 5
+
+union fd_control {
+	struct cmsghdr hdr;
+	char buf[CMSG_SPACE(sizeof(int))];
+};
+
+/*
+ * Sends one message, with a descriptor if @fd is not negative.
+ *
+ * Returns 0 or -errno.
+ */
+int msg_send(int sock, const void *buf, size_t len, int fd)
+{
+	struct iovec iov = { (void *)buf, len };
+	union fd_control control = {};
+	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (fd >= 0) {
+		msg.msg_control = control.buf;
+		msg.msg_controllen = sizeof(control.buf);
+		control.hdr.cmsg_len = CMSG_LEN(sizeof(int));
+		control.hdr.cmsg_level = SOL_SOCKET;
+		control.hdr.cmsg_type = SCM_RIGHTS;
+		memcpy(CMSG_DATA(&control.hdr), &fd, sizeof(int));
+	}
+	return sendmsg(sock, &msg, MSG_NOSIGNAL) == (ssize_t)len ? 0 : -errno;
+}
+
+/*
+ * Receives one message of exactly @len bytes. *@fd gets the descriptor that came
+ * with it, or -1, and is the caller's.
+ *
+ * Returns 0; -EPIPE at the end of the connection; -EPROTO for another length;
+ * another -errno.
+ */
+int msg_recv(int sock, void *buf, size_t len, int *fd)
+{
+	struct iovec iov = { buf, len };
+	union fd_control control = {};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.buf,
+		.msg_controllen = sizeof(control.buf),
+	};
+	ssize_t got;
+
+	*fd = -1;
+	got = recvmsg(sock, &msg, MSG_CMSG_CLOEXEC);
+	if (got < 0)
+		return -errno;
+	if (msg.msg_controllen >= CMSG_LEN(sizeof(int)) && control.hdr.cmsg_type == SCM_RIGHTS)
+		memcpy(fd, CMSG_DATA(&control.hdr), sizeof(int));
+	if (got == 0)
+		return -EPIPE;
+	if ((size_t)got != len || (msg.msg_flags & MSG_TRUNC)) {
+		if (*fd >= 0)
+			close(*fd);
+		*fd = -1;
+		return -EPROTO;
+	}
+	return 0;
+}
+
+/*
+ * Connects to a running keeper and checks whose it is.
+ *
+ * Returns a descriptor or -errno: -ENOENT or -ECONNREFUSED when none is running,
+ * -EPERM when the socket belongs to another user.
+ */
+int keeper_connect(void)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = KEEPER_SOCKET };
+	struct timeval timeout = { .tv_sec = KEEPER_TIMEOUT_S };
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+	int sock, ret;
+
+	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -errno;
+	setsockopt(sock, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	if (connect(sock, (struct sockaddr *)&addr, sizeof(addr)) ||
+	    getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len)) {
+		ret = -errno;
+		close(sock);
+		return ret;
+	}
+	if (cred.uid != 0 && cred.uid != geteuid()) {
+		close(sock);
+		return -EPERM;
+	}
+	return sock;
+}
+
+/* The next answer to KEEPER_LIST. Returns 0, -ENOENT after the last, or -errno. */
+int keeper_next(int sock, struct keeper_msg *msg)
+{
+	int fd, ret = msg_recv(sock, msg, sizeof(*msg), &fd);
+
+	if (fd >= 0)
+		close(fd);
+	if (ret)
+		return ret;
+	if (msg->magic != KEEPER_MAGIC || msg->version != KEEPER_VERSION)
+		return -EPROTO;
+	return -msg->error;
+}
+
+/*
+ * Sends a request and waits for the answer, which replaces it in *@msg. @send_fd:
+ * descriptor that goes along, or -1. @recv_fd: gets the one that comes back, or -1;
+ * may be NULL.
+ *
+ * Returns 0, what the keeper answered (-ENOENT: it does not know this task), or
+ * -EPROTO for a keeper of another version.
+ */
+int keeper_call(int sock, struct keeper_msg *msg, int send_fd, int *recv_fd)
+{
+	int fd = -1, ret;
+
+	msg->magic = KEEPER_MAGIC;
+	msg->version = KEEPER_VERSION;
+	msg->error = 0;
+	ret = msg_send(sock, msg, sizeof(*msg), send_fd);
+	if (!ret)
+		ret = msg_recv(sock, msg, sizeof(*msg), &fd);
+	if (!ret && (msg->magic != KEEPER_MAGIC || msg->version != KEEPER_VERSION))
+		ret = -EPROTO;
+	if (!ret)
+		ret = -msg->error;
+	if ((ret || !recv_fd) && fd >= 0) {
+		close(fd);
+		fd = -1;
+	}
+	if (recv_fd)
+		*recv_fd = fd;
+	return ret;
+}
+
+/*
+ * When a task was started, in clock ticks since boot: field 22 of /proc/PID/stat.
+ *
+ * Returns 0, -ESRCH when there is no such task, or -EPROTO.
+ */
+int task_start_time(int pid, uint64_t *start_time)
+{
+	char path[32], buf[1024], *p;
+	ssize_t len;
+	int fd, field;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -ESRCH;
+	len = read(fd, buf, sizeof(buf) - 1);
+	close(fd);
+	if (len <= 0)
+		return -ESRCH;
+	buf[len] = '\0';
+
+	/* The second field is the name in parentheses, and may hold anything. */
+	p = strrchr(buf, ')');
+	for (field = 2; p && field < 22; field++)
+		p = strchr(p + 1, ' ');
+	if (!p)
+		return -EPROTO;
+	*start_time = strtoull(p + 1, NULL, 10);
+	return 0;
+}

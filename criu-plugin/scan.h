@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FRAZIL_SCAN_H
+#define FRAZIL_SCAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "uapi.h"
+
+/* What is known about a run of pages. Nothing known means written and hot. */
+#define PAGE_CLEAN (1u << 0) /* not written since the last round */
+#define PAGE_COLD  (1u << 1) /* not used since the last round */
+
+struct run {
+	uint64_t start;
+	uint64_t end; /* exclusive, in bytes */
+	unsigned int state;
+};
+
+/* Runs in address order that do not overlap. All zero is an empty set. */
+struct run_set {
+	struct run *v;
+	size_t nr;
+	size_t cap;
+};
+
+struct page_counts {
+	uint64_t scanned; /* present or swapped, the zero page aside */
+	uint64_t written;
+	uint64_t hot;
+	uint64_t cold; /* hot + cold == scanned */
+};
+
+int run_set_add(struct run_set *set, uint64_t start, uint64_t end, unsigned int state);
+void run_set_fini(struct run_set *set);
+
+int scan_pages(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
+	       struct page_counts *counts);
+bool scan_is_tracked(int pagemap_fd, uint64_t addr);
+size_t scan_answer(const struct run_set *known, bool hints, const struct page_region *in, size_t nr_in,
+		   struct page_region *out, size_t nr_out, uint64_t *walk_end);
+
+#endif

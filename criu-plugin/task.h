@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FRAZIL_TASK_H
+#define FRAZIL_TASK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "criu-plugin.h"
+#include "rounds.h"
+#include "scan.h"
+#include "tracker.h"
+
+/* One task in one run of criu. */
+struct task {
+	int pid;
+	uint64_t start_time;
+	/* "known" is relative to the parent images. */
+	bool has_parent;
+	struct run_set known;
+	struct page_counts counts;
+	uint32_t vmas_tracked;
+	uint32_t vmas_untracked;
+	/* The round that began in this run, if any. */
+	bool armed;
+	uint8_t round[16];
+};
+
+const char *vma_refusal(const struct cr_plugin_vma *vma);
+int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds *parent,
+	       const struct cr_plugin_track_mem *args);
+void task_fini(struct task *t);
+
+#endif

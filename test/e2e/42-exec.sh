@@ -1,0 +1,26 @@
+# A task that runs another program between two rounds is dumped as a whole.
+. "$(dirname "$0")/lib.sh"
+cat >exec.sh <<'EOF'
+#!/bin/bash
+exec </dev/null >/dev/null 2>&1
+for i in 1 2 3 4 5 6 7 8 9; do x+=$(head -c 65536 /proc/self/exe | base64 2>/dev/null); done
+while [ ! -e go ]; do sleep 0.1; done
+exec ./pages --report "$PWD/report" --mib 8
+EOF
+cp "$BIN/pages" .
+report=$PWD/report
+: >report
+setsid bash ./exec.sh &
+pid=$!
+sleep 1
+predump 1
+touch go
+for _ in $(seq 100); do grep -q ready report && break; sleep 0.1; done
+answers=1
+pages_round
+predump 2 --prev-images-dir ../1
+is "hot" "$(round_of 2 hot)" -
+pages_round
+dump 3 --track-mem --prev-images-dir ../2
+restore 3
+pages_verify

@@ -1,0 +1,16 @@
+# A Redis container under load, checkpointed by podman: pre-dump, dump on top of it,
+# restore. The server runs as an unprivileged user and is tracked all the same.
+. "$(dirname "$0")/lib.sh"
+TIMEOUT=600
+must python3 "$(dirname "$0")/redis_cycle.py" --mib 40 --warm-up 2 --out result.json
+python3 - <<'EOF'
+import json
+r = json.load(open("result.json"))
+assert r["digest_ok"], "the keys do not hold what the client wrote"
+assert r["redis_uid"] != 0, "redis runs as root"
+first, last = r["predump_rounds"], r["dump_rounds"]
+assert first.get("pages", 0) > 40 * 256, f"not tracked at the pre-dump: {first}"
+assert last["hot"] + last["cold"] == last["pages"], f"hot and cold: {last}"
+assert 0 < last["hot"] < last["pages"], f"everything is hot: {last}"
+assert r["dump_pages"] < r["predump_pages"] / 2, f"dumped again: {r['dump_pages']} of {r['predump_pages']}"
+EOF

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Helpers of the end-to-end tests, which run as root in the guest. A test is a
+# script that sources this file, and whose exit status is 0: passed, 1: failed,
+# 77: skipped, the last line of output being the reason.
+#
+# Each gets its own empty directory as working directory, on a tmpfs; processes it
+# leaves behind are killed by test/e2e/run.
+set -euo pipefail
+
+fail()
+{
+	echo "$*"
+	exit 1
+}
+
+skip()
+{
+	echo "$*"
+	exit 77
+}
+
+# Says what is compared when it fails: is WHAT GOT EXPECTED
+is()
+{
+	[ "$2" = "$3" ] || fail "$1: got '$2', expected '$3'"
+}
+
+# Integer conditions: holds WHAT A -le B
+holds()
+{
+	[ "$2" "$3" "$4" ] || fail "$1: $2 $3 $4 does not hold"
+}
+
+# Runs a command that must succeed; its output is shown only if it does not.
+must()
+{
+	local out
+	out=$("$@" 2>&1) || fail "failed with $?: $*
+$out"
+}
+
+# Runs a command that must fail; sets $out to what it printed.
+must_fail()
+{
+	if out=$("$@" 2>&1); then
+		fail "succeeded, and should not have: $*"
+	fi
+}
+
+# A field of the dump statistics: stat_of DIR FIELD
+stat_of()
+{
+	crit show "$1/stats-dump" | python3 -c '
+import json, sys
+print(json.load(sys.stdin)["entries"][0]["dump"].get(sys.argv[1], 0))' "$2"
+}
+
+# A field of the only task in a rounds file: round_of DIR FIELD
+round_of()
+{
+	frazil status --json --images "$1" | python3 -c '
+import json, sys
+print(json.load(sys.stdin)[0].get(sys.argv[1], "-"))' "$2"
+}
+
+# --- the page-pattern verifier, test/e2e/pages.c
+
+# Starts it with the options given; sets $pid and $report. Prefix with the words in
+# $as to run it as somebody else.
+as=()
+pages_start()
+{
+	report=$PWD/report
+	: >"$report"
+	chmod 666 "$report"
+	cp "$BIN/pages" ./pages
+	chmod 755 ./pages
+	pid=$("${as[@]}" ./pages --report "$report" --detach "$@")
+	answers=1
+}
+
+# Sends a signal and waits for the answer, which it sets $answer to.
+pages_ask()
+{
+	local i
+
+	kill -s "$1" "$pid" || fail "the task is gone"
+	answers=$((answers + 1))
+	for i in $(seq 600); do
+		[ "$(wc -l <"$report")" -ge "$answers" ] && break
+		sleep 0.1
+	done
+	answer=$(sed -n "${answers}p" "$report")
+	[ -n "$answer" ] || fail "no answer to $1"
+}
+
+# One round of writing and reading; adds what was dirtied to $dirtied.
+dirtied=0
+pages_round()
+{
+	pages_ask USR1
+	[[ $answer =~ ^round\ ([0-9]+)\ wrote\ ([0-9]+)\ read\ ([0-9]+)\ table\ ([0-9]+) ]] || fail "unexpected: $answer"
+	generation=${BASH_REMATCH[1]}
+	wrote=${BASH_REMATCH[2]}
+	read_pages=${BASH_REMATCH[3]}
+	table=${BASH_REMATCH[4]}
+	dirtied=$((dirtied + wrote + table))
+}
+
+pages_verify()
+{
+	pages_ask USR2
+	[[ $answer == "verify ${generation:-0} ok "* ]] || fail "$answer"
+}
+
+# --- criu, with logs that a failure shows
+
+criu_run()
+{
+	local bin=$1 dir=$3
+	shift
+	mkdir -p "$dir"
+	if ! "$bin" "$1" -D "$dir" -v4 -o "$1.log" "${@:3}" >"$dir/$1.out" 2>&1; then
+		cat "$dir/$1.out"
+		grep -E 'Error|Warn' "$dir/$1.log" | tail -n 20
+		return 1
+	fi
+}
+
+# CRIU=criu-stock predump DIR [OPTIONS]
+predump()
+{
+	criu_run "${CRIU:-criu}" pre-dump "$1" -t "$pid" "${@:2}" || fail "pre-dump into $1 failed"
+}
+
+dump()
+{
+	criu_run "${CRIU:-criu}" dump "$1" -t "$pid" "${@:2}" || fail "dump into $1 failed"
+}
+
+restore()
+{
+	criu_run "${CRIU:-criu}" restore "$1" -d "${@:2}" || fail "restore from $1 failed"
+}
+
+# What the log of a command says of Frazil, without the time stamps
+log_has()
+{
+	grep -qF "$2" "$1" || fail "$1 does not say: $2
+$(grep frazil: "$1" | tail -n 5)"
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is answered for which page: criu-plugin/scan.c without a kernel. */
+#define _GNU_SOURCE
+#include "scan.c"
+#include "tap.h"
+
+#define SD	PAGE_IS_SOFT_DIRTY
+#define EAGER	PAGE_IS_EAGER
+#define PRESENT PAGE_IS_PRESENT
+#define PG(n)	((n) * PAGE_BYTES)
+
+static int same(const struct page_region *r, uint64_t start, uint64_t end, uint64_t categories)
+{
+	return r->start == PG(start) && r->end == PG(end) && r->categories == categories;
+}
+
+static void test_set(void)
+{
+	struct run_set set = {};
+	int i;
+
+	run_set_add(&set, PG(1), PG(2), PAGE_CLEAN);
+	run_set_add(&set, PG(2), PG(4), PAGE_CLEAN);
+	check("neighbours of one state become one run", set.nr == 1 && set.v[0].end == PG(4));
+	run_set_add(&set, PG(4), PG(5), PAGE_CLEAN | PAGE_COLD);
+	run_set_add(&set, PG(6), PG(7), PAGE_CLEAN | PAGE_COLD);
+	check("another state or a gap begins a new one", set.nr == 3);
+	for (i = 0; i < 3000; i++)
+		run_set_add(&set, PG(10 + 2 * i), PG(11 + 2 * i), PAGE_CLEAN);
+	check("the set grows", set.nr == 3003 && set.v[3002].start == PG(10 + 2 * 2999));
+	check("find: before, in, between, after",
+	      run_set_find(&set, 0) == set.v && run_set_find(&set, PG(3)) == set.v &&
+		      run_set_find(&set, PG(5)) == set.v + 2 && run_set_find(&set, PG(100000)) == set.v + set.nr);
+	run_set_fini(&set);
+	check("fini leaves an empty set", !set.v && !set.nr && !set.cap);
+}
+
+static void test_answer(void)
+{
+	struct page_region in[] = { { PG(0), PG(10), PRESENT | SD }, { PG(20), PG(30), PRESENT } }, out[16];
+	struct run_set known = {};
+	uint64_t walk_end = 99;
+	size_t nr;
+
+	nr = scan_answer(&known, true, in, 2, out, 16, &walk_end);
+	check("nothing known: all written and hot",
+	      nr == 2 && same(&out[0], 0, 10, PRESENT | SD | EAGER) && same(&out[1], 20, 30, PRESENT | SD | EAGER));
+
+	run_set_add(&known, PG(2), PG(4), PAGE_CLEAN | PAGE_COLD);
+	run_set_add(&known, PG(5), PG(25), PAGE_CLEAN);
+	run_set_add(&known, PG(29), PG(40), PAGE_COLD);
+	nr = scan_answer(&known, true, in, 2, out, 16, &walk_end);
+	check("cut along what is known",
+	      nr == 7 && same(&out[0], 0, 2, PRESENT | SD | EAGER) && same(&out[1], 2, 4, PRESENT) &&
+		      same(&out[2], 4, 5, PRESENT | SD | EAGER) && same(&out[3], 5, 10, PRESENT | EAGER) &&
+		      same(&out[4], 20, 25, PRESENT | EAGER) && same(&out[5], 25, 29, PRESENT | SD | EAGER) &&
+		      same(&out[6], 29, 30, PRESENT | SD));
+	check("a whole answer leaves walk_end alone", walk_end == 99);
+
+	nr = scan_answer(&known, false, in, 2, out, 16, &walk_end);
+	check("no hints, no eager pages", nr == 6 && same(&out[0], 0, 2, PRESENT | SD) && same(&out[5], 25, 30, PRESENT | SD));
+
+	nr = scan_answer(&known, true, in, 2, out, 3, &walk_end);
+	check("a full buffer ends the walk where it is full",
+	      nr == 3 && same(&out[2], 4, 5, PRESENT | SD | EAGER) && walk_end == PG(5));
+
+	nr = scan_answer(&known, true, in, 0, out, 16, &walk_end);
+	check("nothing present, nothing answered", nr == 0);
+	run_set_fini(&known);
+}
+
+/* Against a per-page model, with random sets. */
+static void test_random(void)
+{
+	enum { PAGES = 64 };
+	int round, bad = 0;
+
+	srand(1);
+	for (round = 0; round < 2000; round++) {
+		unsigned int state[PAGES], i;
+		int present[PAGES];
+		struct run_set known = {};
+		struct page_region in[PAGES], out[PAGES];
+		size_t nr_in = 0, nr, r = 0;
+		uint64_t walk_end = PG(PAGES), limit = 1 + rand() % PAGES;
+
+		for (i = 0; i < PAGES; i++) {
+			state[i] = rand() % 3 ? (i ? state[i - 1] : 0) : (unsigned int)rand() % 4;
+			present[i] = rand() % 4 != 0;
+			if (state[i])
+				run_set_add(&known, PG(i), PG(i + 1), state[i]);
+			if (!present[i])
+				continue;
+			if (nr_in && in[nr_in - 1].end == PG(i))
+				in[nr_in - 1].end = PG(i + 1);
+			else
+				in[nr_in++] = (struct page_region){ PG(i), PG(i + 1), PRESENT };
+		}
+		nr = scan_answer(&known, true, in, nr_in, out, limit, &walk_end);
+		for (i = 0; i < PAGES && PG(i) < walk_end; i++) {
+			uint64_t want = PRESENT | (state[i] & PAGE_CLEAN ? 0 : SD) | (state[i] & PAGE_COLD ? 0 : EAGER);
+
+			while (r < nr && out[r].end <= PG(i))
+				r++;
+			if (present[i])
+				bad += r == nr || out[r].start > PG(i) || out[r].categories != want;
+			else
+				bad += r < nr && out[r].start <= PG(i);
+		}
+		run_set_fini(&known);
+	}
+	check("2000 random sets agree with a page by page model", bad == 0);
+}
+
+int main(void)
+{
+	test_set();
+	test_answer();
+	test_random();
+	return tap_done();
+}
