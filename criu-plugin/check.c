@@ -125,9 +125,9 @@ static void check_criu(void)
 	bool hooks = criu && file_has(criu, "criu_get_plugin_version");
 
 	snprintf(reason, sizeof(reason), "%s%s", criu ?: "not in PATH",
-		 hooks ? " has the hooks for memory tracking" :
-		 criu  ? " has no hooks for memory tracking: install the one that comes with Frazil" :
-			 "");
+		 hooks	? " has the hooks for memory tracking"
+		 : criu ? " has no hooks for memory tracking: install the one that comes with Frazil"
+			: "");
 	report("criu", hooks, true, reason);
 	free(criu);
 

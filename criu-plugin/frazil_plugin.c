@@ -163,10 +163,9 @@ static int frazil_track_mem(struct cr_plugin_track_mem *args)
 	}
 
 	pr_info("%d: %llu pages scanned, %llu written, %llu hot, %llu cold%s; %u mappings tracked, %u not\n",
-		n->task.pid, (unsigned long long)n->task.counts.scanned,
-		(unsigned long long)n->task.counts.written, (unsigned long long)n->task.counts.hot,
-		(unsigned long long)n->task.counts.cold, n->task.has_parent ? "" : " (first round)",
-		n->task.vmas_tracked, n->task.vmas_untracked);
+		n->task.pid, (unsigned long long)n->task.counts.scanned, (unsigned long long)n->task.counts.written,
+		(unsigned long long)n->task.counts.hot, (unsigned long long)n->task.counts.cold,
+		n->task.has_parent ? "" : " (first round)", n->task.vmas_tracked, n->task.vmas_untracked);
 	n->next = tasks;
 	tasks = n;
 	args->has_parent = n->task.has_parent;

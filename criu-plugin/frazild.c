@@ -202,8 +202,7 @@ static void accept_client(int listen_fd)
 		return;
 	setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
 	src = calloc(1, sizeof(*src));
-	if (!src || getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) ||
-	    (cred.uid != 0 && cred.uid != geteuid()))
+	if (!src || getsockopt(sock, SOL_SOCKET, SO_PEERCRED, &cred, &len) || (cred.uid != 0 && cred.uid != geteuid()))
 		goto refuse;
 	src->kind = SRC_CLIENT;
 	src->fd = sock;

@@ -12,10 +12,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEEPER_SOCKET	"/run/frazil/keeper.sock"
-#define KEEPER_MAGIC	0x4c5a5246u /* "FRZL" */
-#define KEEPER_VERSION	1
-#define ROUND_ID_BYTES	16
+#define KEEPER_SOCKET	   "/run/frazil/keeper.sock"
+#define KEEPER_MAGIC	   0x4c5a5246u /* "FRZL" */
+#define KEEPER_VERSION	   1
+#define ROUND_ID_BYTES	   16
 #define TRACKER_NAME_BYTES 16
 
 enum keeper_op {
@@ -32,9 +32,9 @@ struct keeper_msg {
 	uint16_t op;
 	int32_t error; /* in answers: 0 or an errno */
 	int32_t pid;
-	uint64_t start_time;		 /* field 22 of /proc/PID/stat, in clock ticks since boot */
-	uint64_t since_s;		 /* when the round was armed: seconds since the epoch */
-	uint8_t round[ROUND_ID_BYTES];	 /* the images that "written" is relative to */
+	uint64_t start_time;		  /* field 22 of /proc/PID/stat, in clock ticks since boot */
+	uint64_t since_s;		  /* when the round was armed: seconds since the epoch */
+	uint8_t round[ROUND_ID_BYTES];	  /* the images that "written" is relative to */
 	char tracker[TRACKER_NAME_BYTES]; /* name in trackers[] */
 };
 

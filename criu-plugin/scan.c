@@ -29,12 +29,14 @@
  * Appends [start, end) to the set, or extends its last run. Ranges come in
  * address order.
  *
- * Returns 0 or -ENOMEM.
+ * Returns 0, -ENOMEM, or -EINVAL for a range that is not behind the last one.
  */
 int run_set_add(struct run_set *set, uint64_t start, uint64_t end, unsigned int state)
 {
 	struct run *last = set->nr ? &set->v[set->nr - 1] : NULL;
 
+	if (last && start < last->end)
+		return -EINVAL;
 	if (last && last->end == start && last->state == state) {
 		last->end = end;
 		return 0;
@@ -80,6 +82,19 @@ static int scan_record(const struct page_region *r, struct run_set *set, struct 
 }
 
 /*
+ * Where a scan goes on that returned @nr regions. Not at walk_end alone: when the
+ * kernel filled its bounce buffer of 512 regions on the way and then came to the end,
+ * it leaves walk_end where the buffer was full (as of Linux 6.18). To scan, and with
+ * arming to reset, the same pages again would make written pages look clean.
+ */
+static uint64_t scan_resume(const struct pm_scan_arg *arg, const struct page_region *regions, int nr)
+{
+	if ((uint64_t)nr < arg->vec_len)
+		return arg->end;
+	return arg->walk_end > regions[nr - 1].end ? arg->walk_end : regions[nr - 1].end;
+}
+
+/*
  * Reads what is known about the present and swapped pages of [start, end), and
  * with @arm write-protects them for the next round. Only memory registered for
  * asynchronous write-protection is looked at; elsewhere nothing is known.
@@ -90,8 +105,7 @@ static int scan_record(const struct page_region *r, struct run_set *set, struct 
  * @set may be NULL; counts are added to @counts.
  * Returns 0 or -errno. After an error with @arm part of the range is armed.
  */
-int scan_pages(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
-	       struct page_counts *counts)
+int scan_pages(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set, struct page_counts *counts)
 {
 	struct page_region regions[SCAN_BATCH];
 	struct pm_scan_arg arg = {
@@ -117,7 +131,7 @@ int scan_pages(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct ru
 			if (ret)
 				return ret;
 		}
-		arg.start = arg.walk_end;
+		arg.start = scan_resume(&arg, regions, nr);
 	}
 
 	return 0;

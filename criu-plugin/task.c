@@ -57,8 +57,8 @@ const char *vma_refusal(const struct cr_plugin_vma *vma)
 {
 	if (!(vma->status & VMA_AREA_REGULAR))
 		return "special mapping";
-	if (vma->status & (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_VSYSCALL | VMA_AREA_AIORING |
-			   VMA_AREA_SYSVIPC | VMA_AREA_SOCKET | VMA_AREA_SHSTK))
+	if (vma->status & (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_VSYSCALL | VMA_AREA_AIORING | VMA_AREA_SYSVIPC |
+			   VMA_AREA_SOCKET | VMA_AREA_SHSTK))
 		return "special mapping";
 	if (vma->flags & MAP_HUGETLB)
 		return "hugetlb";
@@ -144,8 +144,8 @@ static void walk_vma(struct task *t, const struct tracker *tracker, int uffd, in
 
 	ret = scan_pages(pagemap, vma->start, vma->end, arm, asked ? &t->known : NULL, &counts);
 	if (ret)
-		pr_warn("%d: cannot scan %#lx-%#lx: %s; taken as written\n", t->pid, (long)vma->start,
-			(long)vma->end, strerror(-ret));
+		pr_warn("%d: cannot scan %#lx-%#lx: %s; taken as written\n", t->pid, (long)vma->start, (long)vma->end,
+			strerror(-ret));
 	if (!asked) {
 		counts.written = counts.hot = counts.scanned;
 		counts.cold = 0;
@@ -226,13 +226,13 @@ static int get_uffd(struct task *t, const struct tracker *tracker, int keeper, c
 		    const struct cr_plugin_track_mem *args)
 {
 	struct keeper_msg kept;
-	int uffd = fetch_uffd(keeper, t, &kept);
+	int uffd = keeper < 0 ? -1 : fetch_uffd(keeper, t, &kept);
 
 	t->has_parent = uffd >= 0 && same_round(t, &kept, parent);
 	if (parent && !t->has_parent)
 		pr_warn("%d: %s; all of its memory is dumped\n", t->pid,
-			uffd < 0 ? "not tracked since the parent images (was the keeper killed?)" :
-				   "tracked relative to other images than the parent ones");
+			uffd < 0 ? "not tracked since the parent images (was the keeper killed?)"
+				 : "tracked relative to other images than the parent ones");
 	if (uffd >= 0 && (t->has_parent || args->runs_on))
 		return uffd;
 	if (uffd >= 0)
@@ -288,11 +288,9 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	if (ret)
 		goto out;
 	ret = keeper = keeper_get(args->runs_on);
-	if (keeper < 0) {
-		if (!args->runs_on && !parent)
-			ret = -ENOENT;
+	/* When nothing is to be kept, a keeper that is not there is one that keeps nothing. */
+	if (keeper < 0 && (args->runs_on || (keeper != -ENOENT && keeper != -ECONNREFUSED)))
 		goto out;
-	}
 	ret = pagemap = open_pagemap(t->pid);
 	if (pagemap < 0)
 		goto out;

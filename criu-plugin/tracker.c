@@ -74,8 +74,7 @@ int tracker_register(const struct tracker *t, int uffd, uint64_t start, uint64_t
 }
 
 /* One page written, one only read, both armed: does the kernel tell them apart? */
-static int probe_round(const struct tracker *t, int uffd, int pagemap, volatile char *page,
-		       struct tracker_verdict *v)
+static int probe_round(const struct tracker *t, int uffd, int pagemap, volatile char *page, struct tracker_verdict *v)
 {
 	uint64_t start = (uintptr_t)page, end = start + PROBE_BYTES;
 	struct page_counts before = {}, after = {};

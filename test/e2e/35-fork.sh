@@ -10,9 +10,3 @@ pages_round
 dump 3 --track-mem --prev-images-dir ../2
 restore 3
 pages_verify
-answers=$((answers + 1))
-for _ in $(seq 100); do
-	[ "$(wc -l <report)" -ge "$answers" ] && break
-	sleep 0.1
-done
-tail -n 2 report | grep -q '^child verify 0 ok' || fail "$(tail -n 3 report)"

@@ -68,6 +68,7 @@ print(json.load(sys.stdin)[0].get(sys.argv[1], "-"))' "$2"
 # Starts it with the options given; sets $pid and $report. Prefix with the words in
 # $as to run it as somebody else.
 as=()
+children=0
 pages_start()
 {
 	report=$PWD/report
@@ -77,21 +78,27 @@ pages_start()
 	chmod 755 ./pages
 	pid=$("${as[@]}" ./pages --report "$report" --detach "$@")
 	answers=1
+	children=$(grep -c -e '^--child$' <(printf '%s\n' "$@") || :)
 }
 
 # Sends a signal and waits for the answer, which it sets $answer to.
 pages_ask()
 {
+	kill -s "$1" "$pid" || fail "the task is gone"
+	pages_wait
+}
+
+pages_wait()
+{
 	local i
 
-	kill -s "$1" "$pid" || fail "the task is gone"
 	answers=$((answers + 1))
 	for i in $(seq 600); do
 		[ "$(wc -l <"$report")" -ge "$answers" ] && break
 		sleep 0.1
 	done
 	answer=$(sed -n "${answers}p" "$report")
-	[ -n "$answer" ] || fail "no answer to $1"
+	[ -n "$answer" ] || fail "no answer from the verifier"
 }
 
 # One round of writing and reading; adds what was dirtied to $dirtied.
@@ -107,10 +114,14 @@ pages_round()
 	dirtied=$((dirtied + wrote + table))
 }
 
+# The child of --child answers too, after its parent, and stays at generation 0.
 pages_verify()
 {
 	pages_ask USR2
 	[[ $answer == "verify ${generation:-0} ok "* ]] || fail "$answer"
+	[ "$children" = 0 ] && return
+	pages_wait
+	[[ $answer == "child verify 0 ok "* ]] || fail "$answer"
 }
 
 # --- criu, with logs that a failure shows

@@ -7,11 +7,11 @@
 
 static int tap_count, tap_failed;
 
-#define check(name, cond)                                                                    \
-	do {                                                                                 \
-		int ok_ = !!(cond);                                                          \
-		printf("%sok %d - %s%s\n", ok_ ? "" : "not ", ++tap_count, name, ok_ ? "" : " # " #cond); \
-		tap_failed += !ok_;                                                          \
+#define check(name, cond)                                                                                              \
+	do {                                                                                                           \
+		int ok_ = !!(cond);                                                                                    \
+		printf("%sok %d - %s%s\n", ok_ ? "" : "not ", ++tap_count, name, ok_ ? "" : " # " #cond);              \
+		tap_failed += !ok_;                                                                                    \
 	} while (0)
 
 static inline int tap_done(void)

@@ -6,7 +6,8 @@
 
 static void test_messages(void)
 {
-	struct keeper_msg out = { .magic = KEEPER_MAGIC, .version = KEEPER_VERSION, .op = KEEPER_GET, .pid = 7 }, in = {};
+	struct keeper_msg out = { .magic = KEEPER_MAGIC, .version = KEEPER_VERSION, .op = KEEPER_GET, .pid = 7 },
+			  in = {};
 	char byte = 'x';
 	int s[2], p[2], fd, ret;
 

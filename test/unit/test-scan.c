@@ -7,7 +7,7 @@
 #define SD	PAGE_IS_SOFT_DIRTY
 #define EAGER	PAGE_IS_EAGER
 #define PRESENT PAGE_IS_PRESENT
-#define PG(n)	((n) * PAGE_BYTES)
+#define PG(n)	((n)*PAGE_BYTES)
 
 static int same(const struct page_region *r, uint64_t start, uint64_t end, uint64_t categories)
 {
@@ -28,6 +28,7 @@ static void test_set(void)
 	for (i = 0; i < 3000; i++)
 		run_set_add(&set, PG(10 + 2 * i), PG(11 + 2 * i), PAGE_CLEAN);
 	check("the set grows", set.nr == 3003 && set.v[3002].start == PG(10 + 2 * 2999));
+	check("a range that goes back is refused", run_set_add(&set, PG(9), PG(10), PAGE_CLEAN) == -EINVAL);
 	check("find: before, in, between, after",
 	      run_set_find(&set, 0) == set.v && run_set_find(&set, PG(3)) == set.v &&
 		      run_set_find(&set, PG(5)) == set.v + 2 && run_set_find(&set, PG(100000)) == set.v + set.nr);
@@ -58,7 +59,8 @@ static void test_answer(void)
 	check("a whole answer leaves walk_end alone", walk_end == 99);
 
 	nr = scan_answer(&known, false, in, 2, out, 16, &walk_end);
-	check("no hints, no eager pages", nr == 6 && same(&out[0], 0, 2, PRESENT | SD) && same(&out[5], 25, 30, PRESENT | SD));
+	check("no hints, no eager pages",
+	      nr == 6 && same(&out[0], 0, 2, PRESENT | SD) && same(&out[5], 25, 30, PRESENT | SD));
 
 	nr = scan_answer(&known, true, in, 2, out, 3, &walk_end);
 	check("a full buffer ends the walk where it is full",
@@ -67,6 +69,17 @@ static void test_answer(void)
 	nr = scan_answer(&known, true, in, 0, out, 16, &walk_end);
 	check("nothing present, nothing answered", nr == 0);
 	run_set_fini(&known);
+}
+
+static void test_resume(void)
+{
+	struct page_region regions[4] = { [3] = { PG(6), PG(8), 0 } };
+	struct pm_scan_arg arg = { .start = 0, .end = PG(100), .vec_len = 4, .walk_end = PG(3) };
+
+	check("a buffer that is not full: all of it was walked", scan_resume(&arg, regions, 3) == PG(100));
+	check("a stale walk_end is not gone back to", scan_resume(&arg, regions, 4) == PG(8));
+	arg.walk_end = PG(50);
+	check("walk_end beyond the last region counts", scan_resume(&arg, regions, 4) == PG(50));
 }
 
 /* Against a per-page model, with random sets. */
@@ -116,6 +129,7 @@ int main(void)
 {
 	test_set();
 	test_answer();
+	test_resume();
 	test_random();
 	return tap_done();
 }
