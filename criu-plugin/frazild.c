@@ -328,7 +328,7 @@ int main(int argc, char **argv)
 		{ "help", no_argument, NULL, 'h' },
 		{},
 	};
-	int foreground = 0, idle_s = IDLE_S, opt, sock, ret;
+	int foreground = 0, idle_s = IDLE_S, opt, sock, null, ret;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
@@ -347,8 +347,14 @@ int main(int argc, char **argv)
 		}
 	}
 
-	/* Whoever started it may have left descriptors open: of a container, say. */
+	/*
+	 * Whoever started it may have left descriptors open, of a container, say; or
+	 * closed the standard ones, which must not become the lock or the socket.
+	 */
 	closefrom(STDERR_FILENO + 1);
+	while ((null = open("/dev/null", O_RDWR)) >= 0 && null <= STDERR_FILENO)
+		;
+	close(null);
 	signal(SIGPIPE, SIG_IGN);
 
 	sock = make_listener();
