@@ -23,13 +23,20 @@ import sys
 import threading
 import time
 
-VALUE_BYTES = 1000
+VALUE_BYTES = 4000
 PORT = 6379
 NAME = "frazil-demo"
 
 
 class CycleError(Exception):
     """Something did not work; the text says what, and what was seen."""
+
+
+def progress(text, since=[time.monotonic()]):
+    """Says what is going on, and how long the step before took."""
+    now = time.monotonic()
+    print(f"          [{now - since[0]:5.1f} s] {text}", flush=True)
+    since[0] = now
 
 
 def run(*argv, env=None):
@@ -178,22 +185,22 @@ def load(keys):
 
 
 def digest_expected(generations):
-    sha = hashlib.sha256()
+    md = hashlib.md5(usedforsecurity=False)
     for i, g in enumerate(generations):
-        sha.update(value(i, g).encode())
-    return sha.hexdigest()
+        md.update(value(i, g).encode())
+    return md.hexdigest()
 
 
 def digest_found(keys):
-    sha = hashlib.sha256()
+    md = hashlib.md5(usedforsecurity=False)
     conn = Connection()
     for start in range(0, keys, 500):
         batch = range(start, min(start + 500, keys))
         conn.sock.sendall(b"".join(encode("GET", f"key:{i}") for i in batch))
         for _ in batch:
-            sha.update(conn.reply() or b"missing")
+            md.update(conn.reply() or b"missing")
     conn.close()
-    return sha.hexdigest()
+    return md.hexdigest()
 
 
 def dump_stats(directory):
@@ -232,9 +239,7 @@ class Container:
         if subprocess.run(["podman", "image", "exists", "localhost/frazil-redis"]).returncode:
             self.podman("load", "-q", "-i", "/mnt/share/redis.tar")
         self.podman("run", "-d", "--name", NAME, "--network", "host", "localhost/frazil-redis")
-        self.userdata = os.path.dirname(self.inspect("{{.ConmonPidFile}}"))
-        work = json.loads(self.podman("inspect", NAME))[0]
-        self.userdata = work["StaticDir"]
+        self.userdata = self.inspect("{{.StaticDir}}")
         for _ in range(300):
             try:
                 Connection().close()
@@ -305,19 +310,26 @@ def cycle(args):
     box = Container(args.stock)
     result = {"who": "stock" if args.stock else "frazil", "keys": keys}
     try:
+        progress("starting the container")
         box.start()
         result["versions"] = versions(args.stock)
+        progress(f"loading {keys} keys")
         load(keys)
+        progress("client reads and writes")
         client = Client(keys)
         client.start()
         time.sleep(args.warm_up)
+        progress("pre-dump")
         predump(box, client, result)
         time.sleep(args.warm_up)
+        progress("dump, restore")
         dump_and_restore(box, client, result)
         time.sleep(1)
+        progress("comparing all keys")
         client.stop()
         result["client_reconnects"] = client.reconnects
         result["digest_ok"] = digest_found(keys) == digest_expected(client.generations)
+        progress("done")
     finally:
         box.remove()
     return result
