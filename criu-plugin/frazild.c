@@ -146,7 +146,7 @@ static int list(int sock, struct keeper_msg *msg)
 /* Serves one request. Returns 0, or -errno when the connection is to be closed. */
 static int serve(int sock)
 {
-	struct keeper_msg msg;
+	struct keeper_msg msg = {};
 	struct kept **p;
 	int fd, ret;
 

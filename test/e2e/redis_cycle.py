@@ -322,6 +322,8 @@ def cycle(args):
         progress("pre-dump")
         predump(box, client, result)
         time.sleep(args.warm_up)
+        if not args.stock:
+            print(run("frazil", "status"), end="", flush=True)
         progress("dump, restore")
         dump_and_restore(box, client, result)
         time.sleep(1)

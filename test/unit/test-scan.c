@@ -90,10 +90,10 @@ static void test_random(void)
 
 	srand(1);
 	for (round = 0; round < 2000; round++) {
-		unsigned int state[PAGES], i;
+		unsigned int state[PAGES] = {}, i;
 		int present[PAGES];
 		struct run_set known = {};
-		struct page_region in[PAGES], out[PAGES];
+		struct page_region in[PAGES] = {}, out[PAGES];
 		size_t nr_in = 0, nr, r = 0;
 		uint64_t walk_end = PG(PAGES), limit = 1 + rand() % PAGES;
 

@@ -1,0 +1,38 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# What test/vm/run promises: TAP.
+cd "$(dirname "$0")/../.." || exit 1
+n=0 bad=0
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# expect NAME STATUS PATTERN COMMAND...: exit status, and a pattern in all output
+expect()
+{
+	local name=$1 status=$2 pattern=$3 out rc
+	shift 3
+	out=$("$@" 2>&1 </dev/null)
+	rc=$?
+	n=$((n + 1))
+	if [ $rc = "$status" ] && grep -qE "$pattern" <<<"$out"; then
+		echo "ok $n - $name"
+	else
+		echo "not ok $n - $name # status $rc, expected $status; output: $(tail -n 3 <<<"$out" | tr '\n' '|')"
+		bad=1
+	fi
+}
+
+expect "streams output, exits with the command's status" 7 '^out err$' \
+	test/vm/run -- bash -c 'echo -n "out "; echo err >&2; exit 7'
+echo hello >"$work/in"
+expect "arguments arrive as they are, the share is writable" 0 "^a b'c\\$ hello$" \
+	test/vm/run --share "$work" -- bash -c 'echo "$1" "$(cat /mnt/share/in)"; echo back >/mnt/share/out' - "a b'c\$"
+expect "what the guest wrote is there" 0 '^back$' cat "$work/out"
+expect "--smp and --mem count" 0 '^3 9[0-9][0-9]$' \
+	test/vm/run --smp 3 --mem 1024 -- bash -c 'echo "$(nproc) $(free -m | awk "/^Mem/ { print \$2 }")"'
+expect "a panic is told, with the console" 125 'sysrq: Trigger a crash|Kernel panic' \
+	test/vm/run -- bash -c 'echo c >/proc/sysrq-trigger; sleep 60'
+expect "a hang ends" 124 'no end after 15 s' test/vm/run --timeout 15 -- sleep 1000
+expect "a kernel that is not there is named" 125 '/nonexistent is missing' test/vm/run --kernel /nonexistent -- true
+echo "1..$n"
+exit $bad
