@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""imgdiff.py A B [AGAIN]: do two directories of CRIU images hold the same?
+
+Compares the files' names, every entry, and every page. Left out is what differs
+between any two dumps of a task that runs on: times, ids of the run, and a register
+that the emulator lacks. With AGAIN, a second dump by the criu that made A, bytes of
+pages are left out in which A and AGAIN differ: a word on the stack does.
+
+Exit status 1 and the first differences when they are not the same.
+"""
+import difflib
+import json
+import os
+import sys
+
+import pycriu.images
+
+PAGE = 4096
+VOLATILE = {"dump_uptime", "dump_criu_run_id", "utime", "stime", "start_time", "isec", "iusec", "vsec",
+            "vusec", "sec", "usec", "nsec", "tv_sec", "tv_nsec", "pkru"}
+
+
+def images(directory):
+    return sorted(f for f in os.listdir(directory) if f.endswith(".img"))
+
+
+def strip(x):
+    if isinstance(x, dict):
+        return {k: strip(v) for k, v in x.items() if k not in VOLATILE}
+    if isinstance(x, list):
+        return [strip(v) for v in x]
+    return x
+
+
+def entries(path):
+    with open(path, "rb") as f:
+        image = pycriu.images.load(f, pretty=True)
+    return json.dumps(strip(image), indent=1, sort_keys=True, default=str).splitlines()
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def pages_differ(a, b, again):
+    """How many bytes of b are not those of a, nor known to change by themselves."""
+    if len(a) != len(b):
+        return abs(len(a) - len(b))
+    count = 0
+    for at in range(0, len(a), PAGE):
+        x, y = a[at:at + PAGE], b[at:at + PAGE]
+        if x == y:
+            continue
+        z = again[at:at + PAGE] if again else x
+        count += sum(i != j and i == k for i, j, k in zip(x, y, z))
+    return count
+
+
+def main(a, b, again=None):
+    if images(a) != images(b):
+        sys.exit(f"files: {images(a)} and {images(b)}")
+    bad = []
+    for name in images(a):
+        if name.startswith("pages-"):
+            third = read(os.path.join(again, name)) if again else None
+            differ = pages_differ(read(os.path.join(a, name)), read(os.path.join(b, name)), third)
+            if differ:
+                bad.append(f"{name}: {differ} bytes differ")
+        else:
+            left, right = entries(os.path.join(a, name)), entries(os.path.join(b, name))
+            bad += [f"{name}: {line}" for line in difflib.unified_diff(left, right, lineterm="", n=0)]
+    if bad:
+        sys.exit("\n".join(bad[:20]))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
