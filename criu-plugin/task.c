@@ -240,8 +240,9 @@ static int get_uffd(struct task *t, const struct tracker *tracker, int keeper, c
 	return args->runs_on ? make_uffd(tracker, args) : -ENOENT;
 }
 
-static int walk_with(struct task *t, const struct tracker *tracker, int keeper, int pagemap, int *uffd,
-		     const struct cr_plugin_track_mem *args)
+/* walk_task(), once more with a new userfaultfd if *@uffd is of a mm that was left. */
+static int walk_current(struct task *t, const struct tracker *tracker, int pagemap, int *uffd,
+			const struct cr_plugin_track_mem *args)
 {
 	int ret = walk_task(t, tracker, *uffd, pagemap, args);
 
@@ -297,7 +298,7 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	ret = uffd = get_uffd(t, tracker, keeper, parent, args);
 	if (uffd < 0)
 		goto out;
-	ret = walk_with(t, tracker, keeper, pagemap, &uffd, args);
+	ret = walk_current(t, tracker, pagemap, &uffd, args);
 	if (!ret && args->runs_on)
 		ret = begin_round(t, tracker, keeper, uffd);
 out:
