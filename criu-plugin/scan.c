@@ -84,7 +84,7 @@ static int scan_record(const struct page_region *r, struct run_set *set, struct 
 /*
  * Where a scan goes on that returned @nr regions. Not at walk_end alone: when the
  * kernel filled its bounce buffer of 512 regions on the way and then came to the end,
- * it leaves walk_end where the buffer was full (as of Linux 6.18). To scan, and with
+ * it leaves walk_end where the buffer was full (seen on Linux 6.12). To scan, and with
  * arming to reset, the same pages again would make written pages look clean.
  */
 static uint64_t scan_resume(const struct pm_scan_arg *arg, const struct page_region *regions, int nr)
