@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Accesses from outside of the process, and pages pinned for a device. */
+#define _GNU_SOURCE
+#include <sys/ptrace.h>
+#include "lib.h"
+
+/* -- accesses from outside */
+
+static void vm_readv_leaves_cold(void)
+{
+	struct area a;
+	struct target t = target_start(&a, ASYNC, MINOR_WP);
+
+	peek_pages(&a, t.pid, all, 1);
+	EXPECT(&a, all, DEACT | WRITTEN, DEACT, 0);
+	target_end(&t);
+}
+
+static void proc_mem_read_leaves_cold(void)
+{
+	u64 buf[page_size / sizeof(u64)];
+	struct area a;
+	struct target t = target_start(&a, ASYNC, MINOR_WP);
+	int fd = open_mem(t.pid);
+
+	for (size_t p = 0; p < PAGES; p++) {
+		CHECK_EQ(pread(fd, buf, page_size, (uintptr_t)page_of(&a, p)),
+			 page_size);
+		check_words(buf, p, 1);
+	}
+	EXPECT(&a, all, DEACT | WRITTEN, DEACT, 0);
+	target_end(&t);
+}
+
+static void ptrace_peek_leaves_cold(void)
+{
+	struct area a;
+	struct target t = target_start(&a, ASYNC, MINOR_WP);
+	long word;
+
+	ptrace_stop(t.pid);
+	for (size_t p = 0; p < PAGES; p++) {
+		errno = 0;
+		word = ptrace(PTRACE_PEEKDATA, t.pid, page_of(&a, p), NULL);
+		CHECK_EQ(errno, 0);
+		CHECK_EQ(word, word_of(1, p, 0));
+	}
+	EXPECT(&a, all, DEACT | WRITTEN, DEACT, 0);
+	CHECK(!ptrace(PTRACE_DETACH, t.pid, NULL, NULL));
+	target_end(&t);
+}
+
+static void expect_poke_thaws(void (*poke)(const struct area *, pid_t, size_t),
+			      u64 mode)
+{
+	const u64 mask = mode == MINOR_WP ? DEACT | WRITTEN : DEACT;
+	struct area a;
+	struct target t = target_start(&a, ASYNC, mode);
+
+	for (size_t p = 0; p < PAGES; p += 3)
+		poke(&a, t.pid, p);
+	EXPECT(&a, third, mask, mask & WRITTEN, DEACT);
+	peek_pages(&a, t.pid, third, 2);
+	target_end(&t);
+}
+
+static void vm_writev_thaws(void)
+{
+	expect_poke_thaws(poke_vm_writev, MINOR_WP);
+	expect_poke_thaws(poke_vm_writev, MINOR);
+}
+
+static void proc_mem_write_thaws(void)
+{
+	expect_poke_thaws(poke_proc_mem, MINOR_WP);
+	expect_poke_thaws(poke_proc_mem, MINOR);
+}
+
+/*
+ * A debugger writes where the process may not. That goes through no fault as
+ * long as the page is an anonymous one of this process alone.
+ */
+static void forced_write(u64 mode)
+{
+	const u64 mask = mode == MINOR_WP ? DEACT | WRITTEN : DEACT;
+	struct area a;
+
+	area_init(&a, ASYNC, mode);
+	CHECK(!mprotect(a.mem, PAGES * page_size, PROT_READ));
+	deactivate(&a);
+	EXPECT(&a, all, DEACT, DEACT, 0);
+	for (size_t p = 0; p < PAGES; p += 3)
+		poke_proc_mem(&a, getpid(), p);
+	EXPECT(&a, third, mask, mask & WRITTEN, DEACT);
+	check_pages(&a, third, 2);
+}
+
+static void forced_write_thaws(void)
+{
+	forced_write(MINOR);
+}
+
+static void forced_write_thaws_wp(void)
+{
+	forced_write(MINOR_WP);
+}
+
+/* -- pages pinned for a device */
+
+static void pinned_stays_active(void)
+{
+	struct area a;
+	int ring;
+
+	area_init(&a, ASYNC, MINOR_WP);
+	ring = ring_pin_middle(&a);
+	deactivate(&a);
+	EXPECT(&a, middle, DEACT, 0, DEACT);
+	ring_unpin(ring);
+	/* the pins may be dropped a little later */
+	for (int i = 0; i < 100; i++) {
+		deactivate(&a);
+		scan(&a, POPULATED, 0);
+		if (count(&a, DEACT) == PAGES)
+			break;
+		usleep(20000);
+	}
+	MATCH(&a, all, DEACT, DEACT, 0);
+	check_pages(&a, all, 1);
+}
+
+static void pinning_thaws(void)
+{
+	struct area a;
+
+	area_init_cold(&a, ASYNC, MINOR_WP);
+	ring_pin_middle(&a);
+	EXPECT(&a, middle, DEACT | WRITTEN, WRITTEN, DEACT);
+	check_pages(&a, all, 1);
+}
+
+const struct test tests[] = {
+	TEST(vm_readv_leaves_cold),
+	TEST(proc_mem_read_leaves_cold),
+	TEST(ptrace_peek_leaves_cold),
+	TEST(vm_writev_thaws),
+	TEST(proc_mem_write_thaws),
+	TEST(forced_write_thaws),
+	TEST(forced_write_thaws_wp),
+	TEST(pinned_stays_active),
+	TEST(pinning_thaws),
+	{ 0 }
+};
