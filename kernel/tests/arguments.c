@@ -4,6 +4,10 @@
 #include <sys/socket.h>
 #include "lib.h"
 
+enum {
+	RANDOM_CALLS = 5000,
+};
+
 /* -- what is offered and what is refused */
 
 static void features_ioctls(void)
@@ -35,69 +39,35 @@ static void features_ioctls(void)
 	CHECK_EQ(ioctls & deactivate_bit, 0);
 }
 
-static void anon_needs_both_features(void)
+/* Which features let which memory be registered for minor faults */
+static void features_and_memory(void)
 {
-	struct area a;
+	static const struct {
+		u64 features;
+		int anon, shmem;
+	} cases[] = {
+		{ UFFD_FEATURE_MINOR_ANON, 0, 0 },
+		{ UFFD_FEATURE_MINOR_ASYNC, -EINVAL, 0 },
+		{ ASYNC, 0, 0 },
+		{ 0, -EINVAL, 0 },
+	};
+	struct area a, s = { .pages = PAGES };
 
 	area_map(&a, PAGES, page_size);
-	a.uffd = open_uffd(UFFD_FEATURE_MINOR_ANON);
-	CHECK_EQ(try_register(a.uffd, a.mem, PAGES, MINOR, NULL), -EINVAL);
-	close(a.uffd);
-	a.uffd = open_uffd(UFFD_FEATURE_MINOR_ASYNC);
-	CHECK_EQ(try_register(a.uffd, a.mem, PAGES, MINOR, NULL), -EINVAL);
-	close(a.uffd);
-	a.uffd = open_uffd(0);
-	CHECK_EQ(try_register(a.uffd, a.mem, PAGES, MINOR, NULL), -EINVAL);
-}
+	s.mem = mmap(NULL, PAGES * page_size, PROT_READ | PROT_WRITE,
+		     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	CHECK(s.mem != MAP_FAILED);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		int fd = open_uffd(cases[i].features);
 
-static void expect_register_refused(int flags, int fd, size_t len)
-{
-	int uffd = open_uffd(ASYNC);
-	void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE,
-			 flags | MAP_NORESERVE, fd, 0);
-
-	if (mem == MAP_FAILED)
-		skip("mmap with flags %#x: %s", flags, strerror(errno));
-	CHECK_EQ(try_register(uffd, mem, len / page_size, MINOR, NULL),
-		 -EINVAL);
-	CHECK_EQ(range_ioctl(uffd, UFFDIO_DEACTIVATE, (uintptr_t)mem, len),
-		 -ENOENT);
-}
-
-static void shmem_refused(void)
-{
-	const size_t len = 4 * page_size;
-	int fd = memfd_create("deactivate", MFD_CLOEXEC);
-
-	CHECK(fd >= 0 && !ftruncate(fd, len));
-	expect_register_refused(MAP_SHARED | MAP_ANONYMOUS, -1, len);
-	expect_register_refused(MAP_SHARED, fd, len);
-	expect_register_refused(MAP_PRIVATE, fd, len);
-}
-
-static void hugetlb_refused(void)
-{
-	const size_t len = 2 << 20;
-	const int flags = MAP_ANONYMOUS | MAP_HUGETLB | (21 << MAP_HUGE_SHIFT);
-
-	expect_register_refused(MAP_PRIVATE | flags, -1, len);
-	expect_register_refused(MAP_SHARED | flags, -1, len);
-}
-
-/* To be replaced by tests of the operations once they exist. */
-static void sync_mode_refused(void)
-{
-	struct uffdio_set_mode mode = { .disable = UFFD_FEATURE_MINOR_ASYNC };
-	struct uffdio_continue cont = { 0 };
-	struct area a;
-
-	area_init_cold(&a, ASYNC, MINOR);
-	CHECK(ioctl(a.uffd, UFFDIO_SET_MODE, &mode) == -1 && errno == EINVAL);
-	cont.range.start = (uintptr_t)a.mem;
-	cont.range.len = page_size;
-	CHECK(ioctl(a.uffd, UFFDIO_CONTINUE, &cont) == -1);
-	EXPECT(&a, all, DEACT, DEACT, 0);
-	check_pages(&a, all, 1);
+		CHECK_EQ(try_register(fd, a.mem, PAGES, MINOR, NULL),
+			 cases[i].anon);
+		CHECK_EQ(try_register(fd, a.mem, PAGES, MINOR_WP, NULL),
+			 cases[i].anon);
+		CHECK_EQ(try_register(fd, s.mem, PAGES, MINOR, NULL),
+			 cases[i].shmem);
+		close(fd);
+	}
 }
 
 /* -- the arguments of UFFDIO_DEACTIVATE */
@@ -212,17 +182,254 @@ static void mm_gone(void)
 	CHECK_EQ(try_deactivate(&a, 0, PAGES), -ESRCH);
 }
 
+/* -- wrong ranges, for every ioctl that has one */
+
+/* Calls of one ioctl, each of which returns 0 or -errno */
+static int call_register(int uffd, u64 start, u64 len)
+{
+	struct uffdio_register reg = {
+		.range = { .start = start, .len = len }, .mode = MINOR,
+	};
+
+	return ioctl(uffd, UFFDIO_REGISTER, &reg) ? -errno : 0;
+}
+
+static int call_unregister(int uffd, u64 start, u64 len)
+{
+	return range_ioctl(uffd, UFFDIO_UNREGISTER, start, len);
+}
+
+static int call_deactivate(int uffd, u64 start, u64 len)
+{
+	return range_ioctl(uffd, UFFDIO_DEACTIVATE, start, len);
+}
+
+static int call_continue(int uffd, u64 start, u64 len)
+{
+	struct uffdio_continue cont = {
+		.range = { .start = start, .len = len },
+	};
+
+	return ioctl(uffd, UFFDIO_CONTINUE, &cont) ? -errno : 0;
+}
+
+static const struct call {
+	const char *name;
+	int (*call)(int uffd, u64 start, u64 len);
+	unsigned long cmd;
+} calls[] = {
+	{ "REGISTER", call_register, UFFDIO_REGISTER },
+	{ "UNREGISTER", call_unregister, UFFDIO_UNREGISTER },
+	{ "DEACTIVATE", call_deactivate, UFFDIO_DEACTIVATE },
+	{ "CONTINUE", call_continue, UFFDIO_CONTINUE },
+};
+
+/* Half cold, so that both a deactivation and a thaw would be seen */
+static void half_cold(struct area *a, u64 features)
+{
+	area_init(a, features, MINOR);
+	deactivate_pages(a, even);
+	EXPECT(a, even, DEACT, DEACT, 0);
+}
+
+static void wrong_ranges(void)
+{
+	const u64 pg = page_size;
+	struct area a;
+	u64 s, n;
+
+	half_cold(&a, SYNC);
+	s = (uintptr_t)a.mem;
+	n = PAGES * pg;
+	const struct { u64 start, len; } ranges[] = {
+		{ s + 1, n - pg }, { s + 8, pg }, { s + pg - 1, pg },
+		{ s, n - 1 }, { s, 1 }, { s, pg + 1 }, { s, 0 },
+		{ s, -pg }, { s, -1ULL }, { s, 1ULL << 63 }, { 0, 0 },
+		{ 0, pg }, { -pg, pg }, { -pg, 2 * pg }, { -1ULL, 1 },
+		{ 1ULL << 63, pg }, { 0xffffffff81000000, pg },
+		{ 0x7ffffffff000, pg }, { 0x7fffffffe000, 4 * pg },
+		{ s, 0x7ffffffff000 }, { 0xffff888000000000, n },
+	};
+
+	for (size_t c = 0; c < ARRAY_SIZE(calls); c++) {
+		for (size_t i = 0; i < ARRAY_SIZE(ranges); i++) {
+			int err = calls[c].call(a.uffd, ranges[i].start,
+						ranges[i].len);
+
+			if (err != -EINVAL)
+				fail("%s(%#llx, %#llx) is %d", calls[c].name,
+				     (unsigned long long)ranges[i].start,
+				     (unsigned long long)ranges[i].len, err);
+		}
+		EXPECT(&a, even, DEACT | PRESENT, DEACT | PRESENT, PRESENT);
+	}
+	peek_pages(&a, getpid(), all, 1);
+}
+
+/* Argument structs that cannot be read, or not be written to */
+static void wrong_pointers(void)
+{
+	struct uffdio_continue *cont;
+	struct area a, arg;
+	void *bad[3];
+
+	half_cold(&a, SYNC);
+	area_map(&arg, 2, page_size);
+	bad[0] = NULL;
+	bad[1] = (void *)-page_size;
+	/* the second half of the struct is on an inaccessible page */
+	bad[2] = page_of(&arg, 2) - 8;
+	for (size_t c = 0; c < ARRAY_SIZE(calls); c++)
+		for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+			CHECK(ioctl(a.uffd, calls[c].cmd, bad[i]) == -1 &&
+			      errno == EFAULT);
+	for (size_t i = 0; i < 2; i++)
+		CHECK(ioctl(a.uffd, UFFDIO_SET_MODE, bad[i]) == -1 &&
+		      errno == EFAULT);
+	EXPECT(&a, even, DEACT | PRESENT, DEACT | PRESENT, PRESENT);
+	/* what came of it cannot be told */
+	cont = (void *)arg.mem;
+	*cont = (struct uffdio_continue){
+		.range = { .start = (uintptr_t)a.mem, .len = page_size },
+	};
+	CHECK(!mprotect(arg.mem, page_size, PROT_READ));
+	CHECK(ioctl(a.uffd, UFFDIO_CONTINUE, cont) == -1 && errno == EFAULT);
+	peek_pages(&a, getpid(), all, 1);
+}
+
+/* The argument struct lies in the memory that it is about. */
+static void argument_in_cold_page(void)
+{
+	struct uffdio_range *range;
+	struct area a;
+
+	area_init(&a, ASYNC, MINOR);
+	range = (void *)page_of(&a, 1);
+	*range = (struct uffdio_range){ .start = (uintptr_t)a.mem,
+					.len = PAGES * page_size };
+	for (int i = 0; i < 3; i++) {
+		CHECK(!ioctl(a.uffd, UFFDIO_DEACTIVATE, range));
+		EXPECT(&a, all, DEACT, DEACT, 0);
+	}
+	CHECK_EQ(range->start, (uintptr_t)a.mem);
+}
+
+static void continue_needs_registration(void)
+{
+	int other = open_uffd(SYNC);
+	struct area a, free;
+
+	half_cold(&a, SYNC);
+	area_map(&free, PAGES, page_size);
+	write_pages(&free, all, 1);
+	CHECK_EQ(call_continue(a.uffd, (uintptr_t)free.mem, page_size),
+		 -ENOENT);
+	CHECK_EQ(call_continue(other, (uintptr_t)a.mem, page_size), -ENOENT);
+	CHECK(!munmap(page_of(&a, 20), page_size));
+	CHECK_EQ(try_continue(&a, 20, 1, 0, NULL), -ENOENT);
+	unregister(&a, 0, 4);
+	CHECK_EQ(try_continue(&a, 0, 1, 0, NULL), -ENOENT);
+	CHECK_EQ(try_deactivate(&a, 0, 1), -ENOENT);
+	check_pages(&free, all, 1);
+}
+
+/* Before UFFDIO_API there is no userfaultfd to speak of. */
+static void needs_api(void)
+{
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	struct area a;
+
+	CHECK(fd >= 0);
+	area_init(&a, SYNC, MINOR);
+	for (size_t c = 0; c < ARRAY_SIZE(calls); c++)
+		CHECK_EQ(calls[c].call(fd, (uintptr_t)a.mem, page_size),
+			 -EINVAL);
+	EXPECT(&a, all, DEACT, 0, 0);
+}
+
+/* -- pseudo-random calls: an errno, no crash, and the content intact */
+
+static u64 random_value(unsigned int *seed, u64 start)
+{
+	static const u64 odd_ones[] = {
+		0, 1, 4095, 4096, 1ULL << 47, 1ULL << 63, -4096ULL, -1ULL,
+	};
+	u64 r = rand_r(seed);
+
+	switch (r % 8) {
+	case 0:
+		return odd_ones[rand_r(seed) % ARRAY_SIZE(odd_ones)];
+	case 1:
+		return start + rand_r(seed) % (PAGES * page_size);
+	case 2:
+		return (u64)rand_r(seed) << 32 | rand_r(seed);
+	default:
+		return start + rand_r(seed) % PAGES * page_size;
+	}
+}
+
+static void random_call(int uffd, unsigned int *seed, u64 base)
+{
+	static const unsigned long cmds[] = {
+		UFFDIO_REGISTER, UFFDIO_UNREGISTER, UFFDIO_DEACTIVATE,
+		UFFDIO_CONTINUE, UFFDIO_SET_MODE, UFFDIO_WAKE,
+		UFFDIO_WRITEPROTECT, UFFDIO_DEACTIVATE, UFFDIO_CONTINUE,
+	};
+	u64 arg[8] = { 0 };
+	int ret;
+
+	arg[0] = random_value(seed, base);
+	/* lengths are small ones, mostly */
+	arg[1] = random_value(seed, rand_r(seed) % 8 ? page_size : base);
+	arg[2] = rand_r(seed) % 8;
+	if (!(rand_r(seed) % 8))
+		arg[2] = random_value(seed, 0);
+	ret = ioctl(uffd, cmds[rand_r(seed) % ARRAY_SIZE(cmds)], arg);
+	if (ret && !(ret == -1 && errno > 0 && errno < 134))
+		fail("ioctl returned %d, errno %d", ret, errno);
+}
+
+static void random_calls(u64 features)
+{
+	struct area a;
+	unsigned int seed = 20241117;
+
+	area_init(&a, features, MINOR_WP);
+	CHECK(!munmap(page_of(&a, 40), page_size));
+	CHECK(!mprotect(page_of(&a, 30), page_size, PROT_READ));
+	for (int i = 0; i < RANDOM_CALLS; i++)
+		random_call(a.uffd, &seed, (uintptr_t)a.mem - 2 * page_size);
+	close(a.uffd);
+	for (size_t p = 0; p < a.pages; p++)
+		if (p != 40)
+			check_words((u64 *)page_of(&a, p), p, 1);
+}
+
+static void random_calls_async(void)
+{
+	random_calls(ASYNC);
+}
+
+static void random_calls_sync(void)
+{
+	random_calls(SYNC);
+}
+
 const struct test tests[] = {
 	TEST(features_ioctls),
-	TEST(anon_needs_both_features),
-	TEST(shmem_refused),
-	TEST(hugetlb_refused),
-	TEST(sync_mode_refused),
+	TEST(features_and_memory),
 	TEST(bad_arguments),
 	TEST(hole),
 	TEST(part_unregistered),
 	TEST(part_wp_only),
 	TEST(part_of_another_uffd),
 	TEST(mm_gone),
+	TEST(wrong_ranges),
+	TEST(wrong_pointers),
+	TEST(argument_in_cold_page),
+	TEST(continue_needs_registration),
+	TEST(needs_api),
+	TEST(random_calls_async),
+	TEST(random_calls_sync),
 	{ 0 }
 };

@@ -291,6 +291,8 @@ static void survive(const struct layout *l, const struct disturbance *d,
 	check_accesses(&a, &h, sync);
 	scan(&a, POPULATED, SCAN_ARM);
 	check_states(&a, false);
+	for (size_t p = 0; p < a.pages; p++)
+		CHECK_EQ(is_kept(p) && cats[p] & DEACT, 0);
 	write_pages(&a, sixth, 3);
 	check_pages(&a, sixth, 3);
 	handler_stop(&h);

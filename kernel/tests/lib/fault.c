@@ -168,6 +168,7 @@ void wake(const struct area *a, size_t page, size_t pages)
 
 size_t resolve(const struct area *a, const struct uffd_msg *msg)
 {
+	const size_t unit = a->unit ? a->unit : 1;
 	size_t page;
 	int err;
 
@@ -177,10 +178,11 @@ size_t resolve(const struct area *a, const struct uffd_msg *msg)
 		     msg->event, msg->arg.pagefault.flags);
 	page = (msg->arg.pagefault.address - (uintptr_t)a->mem) / page_size;
 	CHECK(page < a->pages);
-	err = try_continue(a, page, 1, 0, NULL);
+	page -= page % unit;
+	err = try_continue(a, page, unit, 0, NULL);
 	/* another thread's fault has had it resolved */
 	if (err == -EEXIST)
-		wake(a, page, 1);
+		wake(a, page, unit);
 	else
 		CHECK_EQ(err, 0);
 	return page;

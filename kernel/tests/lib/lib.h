@@ -75,6 +75,7 @@ enum {
 struct area {
 	char *mem;
 	size_t pages;
+	size_t unit;	/* pages that can only be had together; 0: one */
 	int uffd;
 	int pagemap;	/* of the process whose memory it is */
 };
@@ -118,6 +119,8 @@ void leave(int status, const char *fmt, ...)
 	} while (0)
 
 u64 now_ms(void);
+/* How long a stress test goes on: STRESS_S of the environment, or this */
+unsigned int stress_s(unsigned int otherwise);
 
 /* -- area.c: sets of pages, contents, memory and its userfaultfd */
 
@@ -333,12 +336,12 @@ struct handler {
 	_Atomic size_t messages[MAX_PAGES];
 };
 
-/* Lets a thread of its own resolve all faults of the area, page by page. */
+/* Lets a thread of its own resolve all faults of the area, unit by unit. */
 void handler_start(struct handler *h, const struct area *a);
 void handler_stop(struct handler *h);
 /* How many messages there were for the page. */
 size_t handler_count(const struct handler *h, size_t page);
-/* A handler's work for one message. Returns the page. */
+/* A handler's work for one message. Returns the (first) page. */
 size_t resolve(const struct area *a, const struct uffd_msg *msg);
 
 /* -- disturb.c: what happens to pages besides accesses */
