@@ -6,21 +6,22 @@
 
 /* -- accesses from outside */
 
-static void vm_readv_leaves_cold(void)
+static void vm_readv(u64 features)
 {
 	struct area a;
-	struct target t = target_start(&a, ASYNC, MINOR_WP);
+	struct target t = target_start(&a, features, MINOR_WP);
 
 	peek_pages(&a, t.pid, all, 1);
 	EXPECT(&a, all, DEACT | WRITTEN, DEACT, 0);
+	CHECK(!has_message(a.uffd));
 	target_end(&t);
 }
 
-static void proc_mem_read_leaves_cold(void)
+static void proc_mem_read(u64 features)
 {
 	u64 buf[page_size / sizeof(u64)];
 	struct area a;
-	struct target t = target_start(&a, ASYNC, MINOR_WP);
+	struct target t = target_start(&a, features, MINOR_WP);
 	int fd = open_mem(t.pid);
 
 	for (size_t p = 0; p < PAGES; p++) {
@@ -29,13 +30,14 @@ static void proc_mem_read_leaves_cold(void)
 		check_words(buf, p, 1);
 	}
 	EXPECT(&a, all, DEACT | WRITTEN, DEACT, 0);
+	CHECK(!has_message(a.uffd));
 	target_end(&t);
 }
 
-static void ptrace_peek_leaves_cold(void)
+static void ptrace_peek(u64 features)
 {
 	struct area a;
-	struct target t = target_start(&a, ASYNC, MINOR_WP);
+	struct target t = target_start(&a, features, MINOR_WP);
 	long word;
 
 	ptrace_stop(t.pid);
@@ -46,9 +48,19 @@ static void ptrace_peek_leaves_cold(void)
 		CHECK_EQ(word, word_of(1, p, 0));
 	}
 	EXPECT(&a, all, DEACT | WRITTEN, DEACT, 0);
+	CHECK(!has_message(a.uffd));
 	CHECK(!ptrace(PTRACE_DETACH, t.pid, NULL, NULL));
 	target_end(&t);
 }
+
+/* A read neither waits nor is it noticed, in either mode. */
+#define BOTH_MODES(name) \
+	static void name##_leaves_cold(void) { name(ASYNC); } \
+	static void name##_leaves_cold_sync(void) { name(SYNC); }
+
+BOTH_MODES(vm_readv)
+BOTH_MODES(proc_mem_read)
+BOTH_MODES(ptrace_peek)
 
 static void expect_poke_thaws(void (*poke)(const struct area *, pid_t, size_t),
 			      u64 mode)
@@ -105,14 +117,43 @@ static void forced_write_thaws_wp(void)
 	forced_write(MINOR_WP);
 }
 
+/* From another process, whose write waits */
+static void vm_writev_waits(void)
+{
+	struct area a;
+	struct target t = target_start(&a, SYNC, MINOR_WP);
+	struct uffd_msg msg;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		poke_vm_writev(&a, t.pid, 3);
+		_exit(0);
+	}
+	msg = next_message(a.uffd);
+	CHECK_EQ(msg.event, UFFD_EVENT_PAGEFAULT);
+	CHECK_EQ(msg.arg.pagefault.flags, FLAG_MINOR | FLAG_WRITE);
+	CHECK_EQ(msg.arg.pagefault.address, (uintptr_t)page_of(&a, 3));
+	usleep(BLOCKED_MS * 1000);
+	CHECK_EQ(waitpid(pid, NULL, WNOHANG), 0);
+	EXPECT(&a, all, DEACT | WRITTEN, DEACT, 0);
+	do_continue(&a, 3, 1);
+	join_child(pid);
+	scan(&a, POPULATED, 0);
+	for (size_t p = 0; p < PAGES; p++)
+		CHECK_EQ(cats[p] & (DEACT | WRITTEN), p == 3 ? WRITTEN : DEACT);
+	target_end(&t);
+}
+
 /* -- pages pinned for a device */
 
-static void pinned_stays_active(void)
+static void pinned(u64 features)
 {
+	struct handler h;
 	struct area a;
 	int ring;
 
-	area_init(&a, ASYNC, MINOR_WP);
+	area_init(&a, features, MINOR_WP);
 	ring = ring_pin_middle(&a);
 	deactivate(&a);
 	EXPECT(&a, middle, DEACT, 0, DEACT);
@@ -126,7 +167,37 @@ static void pinned_stays_active(void)
 		usleep(20000);
 	}
 	MATCH(&a, all, DEACT, DEACT, 0);
+	handler_start(&h, &a);
 	check_pages(&a, all, 1);
+	handler_stop(&h);
+	for (size_t p = 0; p < PAGES; p++)
+		CHECK_EQ(handler_count(&h, p), features == SYNC);
+}
+
+static void pinned_stays_active(void)
+{
+	pinned(ASYNC);
+}
+
+static void pinned_stays_active_sync(void)
+{
+	pinned(SYNC);
+}
+
+/* To pin is to write, as far as anybody can tell. */
+static void pinning_waits(void)
+{
+	struct handler h;
+	struct area a;
+
+	area_init_cold(&a, SYNC, MINOR_WP);
+	handler_start(&h, &a);
+	ring_pin_middle(&a);
+	handler_stop(&h);
+	for (size_t p = 0; p < PAGES; p++)
+		CHECK_EQ(handler_count(&h, p), middle(p));
+	EXPECT(&a, middle, DEACT | WRITTEN, WRITTEN, DEACT);
+	check_pages(&a, middle, 1);
 }
 
 static void pinning_thaws(void)
@@ -141,13 +212,19 @@ static void pinning_thaws(void)
 
 const struct test tests[] = {
 	TEST(vm_readv_leaves_cold),
+	TEST(vm_readv_leaves_cold_sync),
 	TEST(proc_mem_read_leaves_cold),
+	TEST(proc_mem_read_leaves_cold_sync),
 	TEST(ptrace_peek_leaves_cold),
+	TEST(ptrace_peek_leaves_cold_sync),
 	TEST(vm_writev_thaws),
 	TEST(proc_mem_write_thaws),
 	TEST(forced_write_thaws),
 	TEST(forced_write_thaws_wp),
+	TEST(vm_writev_waits),
 	TEST(pinned_stays_active),
+	TEST(pinned_stays_active_sync),
+	TEST(pinning_waits),
 	TEST(pinning_thaws),
 	{ 0 }
 };

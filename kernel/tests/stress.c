@@ -358,8 +358,9 @@ static void chaos_mremap(struct stress *s, unsigned int *seed)
 	CHECK(mem == to.mem);
 	check_pages(&to, all, 1);
 	write_pages(&to, all, 2);
-	CHECK(!munmap(a.mem - page_size, len + 2 * page_size));
-	CHECK(!munmap(to.mem - page_size, len + 2 * page_size));
+	/* with what area_map() put around them */
+	CHECK(!munmap(a.mem - page_size, len + 3 * page_size));
+	CHECK(!munmap(to.mem - page_size, len + 3 * page_size));
 }
 
 static void chaos_set_mode(struct stress *s, unsigned int *seed)
