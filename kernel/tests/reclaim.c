@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Pages that go away, move and come back: swap, migration, collapse. */
+/*
+ * Pages that go away, move and come back: swap, migration, collapse, KSM. What
+ * they have in common is in survive.c.
+ */
 #define _GNU_SOURCE
 #include "lib.h"
 
@@ -121,6 +124,176 @@ static void migration(void)
 	EXPECT(&a, all, DEACT | WRITTEN, WRITTEN, 0);
 }
 
+/* -- in sync mode, and KSM */
+
+static void dontneed_sync(void)
+{
+	struct area a;
+
+	area_init_cold(&a, SYNC, MINOR_WP);
+	CHECK(!madvise(page_of(&a, PAGES / 3), PAGES / 3 * page_size,
+		       MADV_DONTNEED));
+	EXPECT(&a, middle, DEACT | PRESENT, 0, DEACT | PRESENT);
+	check_zero(&a, middle);
+	CHECK(!has_message(a.uffd));
+	EXPECT(&a, middle, DEACT, 0, DEACT);
+	peek_pages(&a, getpid(), not_middle, 1);
+}
+
+/* Pages that were given up are old or zero, and what is written then stays. */
+static void madvise_free(u64 features)
+{
+	struct handler h;
+	struct area a;
+	u64 word;
+
+	area_init_cold(&a, features, MINOR_WP);
+	CHECK(!madvise(a.mem, PAGES * page_size, MADV_FREE));
+	handler_start(&h, &a);
+	write_pages(&a, third, 2);
+	reclaim_cgroup(&a);
+	check_pages(&a, third, 2);
+	for (size_t p = 0; p < PAGES; p++) {
+		word = *(u64 *)page_of(&a, p);
+		CHECK(third(p) || !word || word == word_of(1, p, 0));
+	}
+	write_pages(&a, all, 3);
+	check_pages(&a, all, 3);
+	handler_stop(&h);
+	EXPECT(&a, all, WRITTEN | DEACT, WRITTEN, 0);
+}
+
+static void madvise_free_async(void)
+{
+	madvise_free(ASYNC);
+}
+
+static void madvise_free_sync(void)
+{
+	madvise_free(SYNC);
+}
+
+/* Swapped out while active: what is not there cannot be deactivated. */
+static void swapped_is_not_cold(void)
+{
+	struct area a;
+
+	area_init(&a, SYNC, MINOR_WP);
+	write_pages(&a, third, 2);
+	swap_out(&a);
+	deactivate(&a);
+	scan(&a, POPULATED, 0);
+	for (size_t p = 0; p < PAGES; p++)
+		if (cats[p] & SWAPPED)
+			CHECK_EQ(cats[p] & DEACT, 0);
+	MATCH(&a, third, WRITTEN, WRITTEN, 0);
+	/* and so there is nothing to wait for */
+	for (size_t p = 0; p < PAGES; p++)
+		if (cats[p] & SWAPPED)
+			check_words((u64 *)page_of(&a, p), p,
+				    third(p) ? 2 : 1);
+	CHECK(!has_message(a.uffd));
+}
+
+static void expect_merged(void)
+{
+	if (file_number("/sys/kernel/mm/ksm/pages_sharing") <= 0)
+		fail("KSM has merged nothing");
+}
+
+/* Merged pages can be deactivated like others, and are copied when written. */
+static void ksm_pages(u64 features)
+{
+	struct handler h;
+	struct area a;
+
+	area_init(&a, features, MINOR_WP);
+	ksm_merge(&a);
+	expect_merged();
+	deactivate(&a);
+	EXPECT(&a, all, DEACT, DEACT, 0);
+	handler_start(&h, &a);
+	check_pages(&a, third, 1);
+	write_pages(&a, even, 2);
+	handler_stop(&h);
+	EXPECT(&a, even_or_third, DEACT, 0, DEACT);
+	MATCH(&a, even, WRITTEN, WRITTEN, 0);
+	check_pages(&a, even, 2);
+	for (size_t p = 0; p < PAGES; p++)
+		CHECK_EQ(handler_count(&h, p),
+			 features == SYNC && even_or_third(p));
+}
+
+static void ksm_pages_async(void)
+{
+	ksm_pages(ASYNC);
+}
+
+static void ksm_pages_sync(void)
+{
+	ksm_pages(SYNC);
+}
+
+/* Taken apart again while they are deactivated */
+static void ksm_unmerge(u64 features)
+{
+	struct handler h;
+	struct area a;
+
+	area_init(&a, features, MINOR_WP);
+	ksm_merge(&a);
+	expect_merged();
+	deactivate(&a);
+	handler_start(&h, &a);
+	CHECK(!madvise(a.mem, PAGES * page_size, MADV_UNMERGEABLE));
+	scan(&a, POPULATED, 0);
+	for (size_t p = 0; p < PAGES; p++)
+		CHECK(features == ASYNC || cats[p] & DEACT ||
+		      handler_count(&h, p));
+	peek_pages(&a, getpid(), all, 1);
+	check_pages(&a, all, 1);
+	write_pages(&a, even, 2);
+	EXPECT(&a, all, DEACT, 0, 0);
+	for (size_t p = 0; p < PAGES; p += 2)
+		CHECK_EQ(cats[p] & WRITTEN, WRITTEN);
+	handler_stop(&h);
+}
+
+static void ksm_unmerge_async(void)
+{
+	ksm_unmerge(ASYNC);
+}
+
+static void ksm_unmerge_sync(void)
+{
+	ksm_unmerge(SYNC);
+}
+
+/* -- hints of NUMA balancing look the same and are none */
+
+static void numa_hints_are_not_cold(void)
+{
+	const char *knob = "/proc/sys/kernel/numa_balancing";
+	long updates = vmstat("numa_pte_updates");
+	struct area a;
+	u64 end;
+
+	need_two_nodes();
+	area_map(&a, PAGES, page_size);
+	write_pages(&a, all, 1);
+	if (!file_write(knob, "1"))
+		skip("no NUMA balancing");
+	for (end = now_ms() + 4000; now_ms() < end;)
+		;
+	CHECK(file_write(knob, "0"));
+	if (vmstat("numa_pte_updates") == updates)
+		skip("NUMA balancing has hinted nothing");
+	area_register(&a, SYNC, MINOR);
+	EXPECT(&a, all, DEACT, 0, 0);
+	check_pages(&a, all, 1);
+	CHECK(!has_message(a.uffd));
+}
+
 const struct test tests[] = {
 	TEST(collapse),
 	TEST(dontneed),
@@ -128,5 +301,14 @@ const struct test tests[] = {
 	TEST(swap_keeps_written),
 	TEST(thp_swap),
 	TEST(migration),
+	TEST(dontneed_sync),
+	TEST(madvise_free_async),
+	TEST(madvise_free_sync),
+	TEST(swapped_is_not_cold),
+	TEST(ksm_pages_async),
+	TEST(ksm_pages_sync),
+	TEST(ksm_unmerge_async),
+	TEST(ksm_unmerge_sync),
+	TEST(numa_hints_are_not_cold),
 	{ 0 }
 };

@@ -398,6 +398,30 @@ static void sync_zero_page(void)
 	EXPECT(&a, even, WRITTEN, WRITTEN, 0);
 }
 
+static void sync_fork(void)
+{
+	struct handler h;
+	struct area a;
+
+	huge_init_cold(&a, SYNC, MINOR_WP);
+	handler_start(&h, &a);
+	expect_fork_isolates(&a);
+	handler_stop(&h);
+	for (size_t p = 0; p < a.pages; p++)
+		CHECK_EQ(handler_count(&h, p), 1);
+}
+
+static void sync_mremap_thaws(void)
+{
+	struct area a;
+
+	for (size_t shift = 0; shift < 2; shift++) {
+		huge_init_cold(&a, SYNC, MINOR);
+		expect_mremap_frees(&a, a.pages * page_size, shift);
+		CHECK(!has_message(a.uffd));
+	}
+}
+
 const struct test tests[] = {
 	TEST(thp_whole),
 	TEST(thp_write_minor_only),
@@ -423,5 +447,7 @@ const struct test tests[] = {
 	TEST(sync_continue_active),
 	TEST(sync_continue_mode_wp),
 	TEST(sync_zero_page),
+	TEST(sync_fork),
+	TEST(sync_mremap_thaws),
 	{ 0 }
 };

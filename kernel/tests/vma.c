@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/* mprotect, fork, mremap and the end of the registration, in async mode. */
+/*
+ * mprotect, fork, mremap and the end of the registration: in async mode, and in
+ * sync mode where nobody waits. For those who wait, see leave.c and event.c.
+ */
 #define _GNU_SOURCE
 #include <signal.h>
 #include "lib.h"
@@ -234,6 +237,132 @@ static void mremap_aligned_thaws(void)
 	expect_mremap_frees(&a, align, 0);
 }
 
+/* -- the same in sync mode */
+
+static void read_only_sync(void)
+{
+	struct handler h;
+	struct area a;
+
+	area_init(&a, SYNC, MINOR_WP);
+	CHECK(!mprotect(a.mem, PAGES * page_size, PROT_READ));
+	deactivate(&a);
+	EXPECT(&a, all, DEACT, DEACT, 0);
+	expect_signal(SIGSEGV, page_of(&a, 1), true);
+	CHECK(!has_message(a.uffd));
+	handler_start(&h, &a);
+	check_pages(&a, even, 1);
+	handler_stop(&h);
+	for (size_t p = 0; p < PAGES; p++)
+		CHECK_EQ(handler_count(&h, p), even(p));
+	expect_signal(SIGSEGV, page_of(&a, 0), true);
+	EXPECT(&a, even, DEACT | WRITTEN, 0, DEACT);
+}
+
+/* No access, no message: it ends in a signal as ever. */
+static void prot_none_sync(void)
+{
+	struct area a;
+
+	area_init_cold(&a, SYNC, MINOR_WP);
+	protect_middle(&a, PROT_NONE);
+	expect_signal(SIGSEGV, page_of(&a, PAGES / 3), false);
+	expect_signal(SIGSEGV, page_of(&a, PAGES / 3), true);
+	CHECK(!has_message(a.uffd));
+	EXPECT(&a, middle, DEACT, 0, DEACT);
+	peek_pages(&a, getpid(), not_middle, 1);
+}
+
+static void fork_sync(void)
+{
+	struct handler h;
+	struct area a;
+
+	area_init_cold(&a, SYNC, MINOR_WP);
+	handler_start(&h, &a);
+	expect_fork_isolates(&a);
+	handler_stop(&h);
+	/* the parent's accesses, and none of the child's */
+	for (size_t p = 0; p < PAGES; p++)
+		CHECK_EQ(handler_count(&h, p), 1);
+}
+
+static void fork_parent_writes_sync(void)
+{
+	struct handler h;
+	struct area a;
+	int go[2];
+	pid_t pid;
+	char c;
+
+	CHECK(!pipe(go));
+	area_init_cold(&a, SYNC, MINOR_WP);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		close(go[1]);
+		CHECK(read(go[0], &c, 1) == 0);
+		check_pages(&a, all, 1);
+		_exit(0);
+	}
+	handler_start(&h, &a);
+	write_pages(&a, third, 2);
+	handler_stop(&h);
+	EXPECT(&a, third, DEACT | WRITTEN, WRITTEN, DEACT);
+	close(go[1]);
+	join_child(pid);
+	check_pages(&a, third, 2);
+}
+
+static void mremap_sync(void)
+{
+	const size_t align = 2 << 20;
+	struct area a;
+
+	area_init_cold(&a, SYNC, MINOR_WP);
+	expect_mremap_frees(&a, page_size, 0);
+	CHECK(!has_message(a.uffd));
+	area_init_aligned(&a, align / page_size, align, SYNC, MINOR);
+	deactivate(&a);
+	expect_mremap_frees(&a, align, 0);
+	CHECK(!has_message(a.uffd));
+}
+
+/* Shrunk and grown in place, which keeps the registration */
+static void mremap_in_place_sync(void)
+{
+	const size_t len = PAGES * page_size;
+	struct area a;
+
+	area_init_cold(&a, SYNC, MINOR_WP);
+	CHECK(mremap(a.mem, len, len / 2, 0) == a.mem);
+	CHECK(mremap(a.mem, len / 2, len, 0) == a.mem);
+	scan(&a, POPULATED, 0);
+	for (size_t p = 0; p < PAGES; p++)
+		CHECK_EQ(cats[p] & (DEACT | PRESENT),
+			 p < PAGES / 2 ? DEACT | PRESENT : 0);
+	do_continue(&a, 0, PAGES / 2);
+	for (size_t p = 0; p < PAGES / 2; p++)
+		check_words((u64 *)page_of(&a, p), p, 1);
+	CHECK_EQ(*(u64 *)page_of(&a, PAGES - 1), 0);
+	CHECK(!has_message(a.uffd));
+}
+
+static void exec_sync(void)
+{
+	char *argv[] = { "true", NULL };
+	struct area a;
+	pid_t pid = fork();
+
+	CHECK(pid >= 0);
+	if (!pid) {
+		area_init_cold(&a, SYNC, MINOR_WP);
+		execv("/bin/true", argv);
+		fail("execv: %s", strerror(errno));
+	}
+	join_child(pid);
+}
+
 const struct test tests[] = {
 	TEST(prot_none_is_not_cold),
 	TEST(prot_none_registered),
@@ -247,5 +376,12 @@ const struct test tests[] = {
 	TEST(fork_parent_writes),
 	TEST(mremap_thaws),
 	TEST(mremap_aligned_thaws),
+	TEST(read_only_sync),
+	TEST(prot_none_sync),
+	TEST(fork_sync),
+	TEST(fork_parent_writes_sync),
+	TEST(mremap_sync),
+	TEST(mremap_in_place_sync),
+	TEST(exec_sync),
 	{ 0 }
 };
