@@ -363,6 +363,41 @@ static void exec_sync(void)
 	join_child(pid);
 }
 
+/* Moved by the handler to where it is not deactivated */
+static void expect_uffdio_move(struct area *from, struct area *to)
+{
+	struct uffdio_move move = {
+		.dst = (uintptr_t)to->mem, .src = (uintptr_t)from->mem,
+		.len = from->pages * page_size,
+	};
+
+	to->uffd = from->uffd;
+	to->pagemap = from->pagemap;
+	CHECK_EQ(try_register(to->uffd, to->mem, to->pages,
+			      UFFDIO_REGISTER_MODE_MISSING | MINOR, NULL), 0);
+	EXPECT(from, all, DEACT, DEACT, 0);
+	CHECK(!ioctl(from->uffd, UFFDIO_MOVE, &move));
+	EXPECT(from, all, POPULATED, 0, 0);
+	EXPECT(to, all, DEACT | PRESENT, PRESENT, 0);
+	check_pages(to, all, 1);
+	write_pages(to, all, 2);
+	check_pages(to, all, 2);
+	CHECK(!has_message(to->uffd));
+}
+
+static void uffdio_move(void)
+{
+	const u64 features = SYNC | UFFD_FEATURE_MOVE;
+	struct area a, to;
+
+	area_init_cold(&a, features, MINOR_WP);
+	area_map(&to, PAGES, page_size);
+	expect_uffdio_move(&a, &to);
+	huge_init_cold(&a, features, MINOR);
+	huge_map(&to);
+	expect_uffdio_move(&a, &to);
+}
+
 const struct test tests[] = {
 	TEST(prot_none_is_not_cold),
 	TEST(prot_none_registered),
@@ -383,5 +418,6 @@ const struct test tests[] = {
 	TEST(mremap_sync),
 	TEST(mremap_in_place_sync),
 	TEST(exec_sync),
+	TEST(uffdio_move),
 	{ 0 }
 };
