@@ -4,6 +4,7 @@
  * UFFDIO_SET_MODE, UFFDIO_UNREGISTER, the last close, and signals that kill.
  */
 #define _GNU_SOURCE
+#include <sched.h>
 #include <signal.h>
 #include "lib.h"
 
@@ -207,7 +208,7 @@ static void *flips_thread(void *arg)
 
 	for (int round = 1; round <= FLIPS; round++) {
 		while (flips.round < round)
-			;
+			sched_yield();
 		for (size_t p = id; p < flips.a.pages; p += WAITERS / 2) {
 			w = (u64 *)page_of(&flips.a, p);
 			if (round % 2)

@@ -23,15 +23,15 @@ enum {
 #define KHUGEPAGED "/sys/kernel/mm/transparent_hugepage/khugepaged/"
 #define NUMA_DEBUG "/sys/kernel/debug/sched/numa_balancing/"
 
-/* -- layouts: pages with seed 1, registered and write-protected */
+/* -- layouts: pages with seed 1, registered */
 
 struct layout {
+	u64 mode;		/* write-protected, or not */
 	void (*init)(struct area *a, u64 features, u64 mode);
 	rule_t written;		/* written with seed 2 afterwards */
 	rule_t cold;		/* then deactivated */
 };
 
-/* As many pages as a huge page has, where one could be */
 static void large_init(struct area *a, u64 features, u64 mode)
 {
 	size_t pages = huge_pages();
@@ -39,12 +39,15 @@ static void large_init(struct area *a, u64 features, u64 mode)
 	area_init_aligned(a, pages, pages * page_size, features, mode);
 }
 
-static const struct layout small = { area_init, third, even };
-static const struct layout large = { large_init, third, even };
+static const struct layout small = { MINOR_WP, area_init, third, even };
+/* As many pages as a huge page has, where one could be */
+static const struct layout large = { MINOR, large_init, third, even };
 /* A huge page that is mapped as one */
-static const struct layout huge = { huge_init, none, all };
+static const struct layout huge = { MINOR_WP, huge_init, none, all };
 /* A huge page that is mapped page by page */
-static const struct layout split = { huge_init, third, even };
+static const struct layout split = { MINOR_WP, huge_init, third, even };
+/* The same without write-protection, which would keep it from being collapsed */
+static const struct layout shards = { MINOR, huge_init, third, even };
 
 /* -- disturbances */
 
@@ -268,14 +271,15 @@ static void survive(const struct layout *l, const struct disturbance *d,
 
 	layout = l;
 	disturbance = d;
-	l->init(&a, features, MINOR_WP);
+	l->init(&a, features, l->mode);
 	write_pages(&a, l->written, 2);
 	if (l->cold == all)
 		deactivate(&a);
 	else
 		deactivate_pages(&a, l->cold);
 	EXPECT(&a, l->cold, DEACT, DEACT, 0);
-	MATCH(&a, l->written, WRITTEN, WRITTEN, 0);
+	if (l->mode == MINOR_WP)
+		MATCH(&a, l->written, WRITTEN, WRITTEN, 0);
 	d->run(&a);
 	scan(&a, POPULATED, 0);
 	check_states(&a, sync);
@@ -289,14 +293,15 @@ static void survive(const struct layout *l, const struct disturbance *d,
 	check_states(&a, sync);
 	handler_start(&h, &a);
 	check_accesses(&a, &h, sync);
-	scan(&a, POPULATED, SCAN_ARM);
+	scan(&a, POPULATED, l->mode == MINOR_WP ? SCAN_ARM : 0);
 	check_states(&a, false);
 	for (size_t p = 0; p < a.pages; p++)
 		CHECK_EQ(is_kept(p) && cats[p] & DEACT, 0);
 	write_pages(&a, sixth, 3);
 	check_pages(&a, sixth, 3);
 	handler_stop(&h);
-	EXPECT(&a, sixth, WRITTEN, WRITTEN, 0);
+	if (l->mode == MINOR_WP)
+		EXPECT(&a, sixth, WRITTEN, WRITTEN, 0);
 }
 
 /* Which disturbances go with which layouts */
@@ -306,8 +311,8 @@ static void survive(const struct layout *l, const struct disturbance *d,
 	X(small, migrated) X(huge, migrated) X(split, migrated) \
 	X(small, compact) X(huge, compact) X(split, compact) \
 	X(small, ksm) X(huge, ksm) X(split, ksm) \
-	X(large, collapse) X(split, collapse) \
-	X(large, khugepaged) X(split, khugepaged) \
+	X(large, collapse) X(split, collapse) X(shards, collapse) \
+	X(large, khugepaged) X(split, khugepaged) X(shards, khugepaged) \
 	X(small, readonly) X(huge, readonly) X(split, readonly) \
 	X(small, protnone) X(huge, protnone) X(split, protnone) \
 	X(small, freed) X(huge, freed) X(split, freed) \
