@@ -273,21 +273,11 @@ static void ksm_unmerge_sync(void)
 
 static void numa_hints_are_not_cold(void)
 {
-	const char *knob = "/proc/sys/kernel/numa_balancing";
-	long updates = vmstat("numa_pte_updates");
 	struct area a;
-	u64 end;
 
-	need_two_nodes();
 	area_map(&a, PAGES, page_size);
 	write_pages(&a, all, 1);
-	if (!file_write(knob, "1"))
-		skip("no NUMA balancing");
-	for (end = now_ms() + 4000; now_ms() < end;)
-		;
-	CHECK(file_write(knob, "0"));
-	if (vmstat("numa_pte_updates") == updates)
-		skip("NUMA balancing has hinted nothing");
+	numa_hinting(&a);
 	area_register(&a, SYNC, MINOR);
 	EXPECT(&a, all, DEACT, 0, 0);
 	check_pages(&a, all, 1);

@@ -16,12 +16,10 @@
 #endif
 
 enum {
-	NUMA_BURN_MS = 4000,
 	KHUGEPAGED_SCANS = 3,
 };
 
 #define KHUGEPAGED "/sys/kernel/mm/transparent_hugepage/khugepaged/"
-#define NUMA_DEBUG "/sys/kernel/debug/sched/numa_balancing/"
 
 /* -- layouts: pages with seed 1, registered */
 
@@ -163,22 +161,6 @@ static const struct disturbance clearrefs = { clear_references, none, false };
 
 static void fork_once(const struct area *a);
 static const struct disturbance forked = { fork_once, none, false };
-
-/* NUMA balancing has time to look at all of the process's memory. */
-static void numa_hinting(const struct area *a)
-{
-	u64 end = now_ms() + NUMA_BURN_MS;
-
-	(void)a;
-	need_two_nodes();
-	if (!file_write("/proc/sys/kernel/numa_balancing", "1"))
-		skip("no NUMA balancing");
-	file_write(NUMA_DEBUG "scan_delay_ms", "10");
-	file_write(NUMA_DEBUG "scan_period_min_ms", "10");
-	while (now_ms() < end)
-		;
-	CHECK(file_write("/proc/sys/kernel/numa_balancing", "0"));
-}
 
 static const struct disturbance hinted = { numa_hinting, none, false };
 

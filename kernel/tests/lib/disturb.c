@@ -6,11 +6,13 @@
 
 #define KSM "/sys/kernel/mm/ksm/"
 #define CGROUP "/sys/fs/cgroup"
+#define NUMA_DEBUG "/sys/kernel/debug/sched/numa_balancing/"
 
 enum {
 	/* pages in another CPU's LRU batch are passed over at first */
 	RECLAIM_TRIES = 50,
 	KSM_SCANS = 4,
+	NUMA_SPIN_MS = 4000,
 };
 
 void need_swap(void)
@@ -141,4 +143,36 @@ void ksm_merge(const struct area *a)
 	while (file_number(KSM "full_scans") < scans + KSM_SCANS)
 		usleep(10000);
 	CHECK(file_write(KSM "run", "0"));
+}
+
+static void *spin(void *end)
+{
+	while (now_ms() < *(u64 *)end)
+		;
+	return NULL;
+}
+
+/*
+ * Two threads, as the pages of a process with one are left alone where they
+ * are on its node.
+ */
+void numa_hinting(const struct area *a)
+{
+	const char *knob = "/proc/sys/kernel/numa_balancing";
+	long updates = vmstat("numa_pte_updates");
+	u64 end = now_ms() + NUMA_SPIN_MS;
+	pthread_t thread;
+
+	(void)a;
+	need_two_nodes();
+	file_write(NUMA_DEBUG "scan_delay_ms", "10");
+	file_write(NUMA_DEBUG "scan_period_min_ms", "10");
+	if (!file_write(knob, "1"))
+		skip("no NUMA balancing");
+	CHECK(!pthread_create(&thread, NULL, spin, &end));
+	spin(&end);
+	CHECK(!pthread_join(thread, NULL));
+	CHECK(file_write(knob, "0"));
+	if (vmstat("numa_pte_updates") == updates)
+		skip("NUMA balancing has hinted nothing");
 }

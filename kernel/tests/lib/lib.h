@@ -362,5 +362,7 @@ void compact_memory(const struct area *a);
 int try_collapse(const struct area *a);
 /* Lets KSM look at the area until it has seen all of it several times. */
 void ksm_merge(const struct area *a);
+/* Gives NUMA balancing the time to look at all memory of the process. */
+void numa_hinting(const struct area *a);
 
 #endif
