@@ -245,7 +245,7 @@ static void wrong_ranges(void)
 		{ s + 1, n - pg }, { s + 8, pg }, { s + pg - 1, pg },
 		{ s, n - 1 }, { s, 1 }, { s, pg + 1 }, { s, 0 },
 		{ s, -pg }, { s, -1ULL }, { s, 1ULL << 63 }, { 0, 0 },
-		{ 0, pg }, { -pg, pg }, { -pg, 2 * pg }, { -1ULL, 1 },
+		{ -pg, pg }, { -pg, 2 * pg }, { -1ULL, 1 },
 		{ 1ULL << 63, pg }, { 0xffffffff81000000, pg },
 		{ 0x7ffffffff000, pg }, { 0x7fffffffe000, 4 * pg },
 		{ s, 0x7ffffffff000 }, { 0xffff888000000000, n },

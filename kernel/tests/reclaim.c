@@ -173,25 +173,52 @@ static void madvise_free_sync(void)
 	madvise_free(SYNC);
 }
 
-/* Swapped out while active: what is not there cannot be deactivated. */
-static void swapped_is_not_cold(void)
+static bool not_third(size_t page)
 {
+	return !third(page);
+}
+
+/*
+ * Swapped out while active, and deactivated there: the access brings it back
+ * and is told all the same.
+ */
+static void swapped_is_deactivated(void)
+{
+	struct handler h;
 	struct area a;
 
 	area_init(&a, SYNC, MINOR_WP);
 	write_pages(&a, third, 2);
 	swap_out(&a);
 	deactivate(&a);
+	EXPECT(&a, all, DEACT, DEACT, 0);
+	MATCH(&a, third, WRITTEN, WRITTEN, 0);
+	peek_pages(&a, getpid(), third, 2);
+	EXPECT(&a, all, DEACT, DEACT, 0);
+	handler_start(&h, &a);
+	check_pages(&a, third, 2);
+	check_pages(&a, not_third, 1);
+	for (size_t p = 0; p < PAGES; p++)
+		CHECK_EQ(handler_count(&h, p), 1);
+	handler_stop(&h);
+	EXPECT(&a, third, DEACT | WRITTEN, WRITTEN, 0);
+}
+
+/* UFFDIO_CONTINUE on a page that is not there at the moment */
+static void swapped_continued(void)
+{
+	struct area a;
+
+	area_init(&a, SYNC, MINOR_WP);
+	swap_out(&a);
+	deactivate(&a);
+	do_continue(&a, 0, PAGES / 2);
 	scan(&a, POPULATED, 0);
 	for (size_t p = 0; p < PAGES; p++)
-		if (cats[p] & SWAPPED)
-			CHECK_EQ(cats[p] & DEACT, 0);
-	MATCH(&a, third, WRITTEN, WRITTEN, 0);
-	/* and so there is nothing to wait for */
-	for (size_t p = 0; p < PAGES; p++)
-		if (cats[p] & SWAPPED)
-			check_words((u64 *)page_of(&a, p), p,
-				    third(p) ? 2 : 1);
+		CHECK_EQ(!(cats[p] & DEACT), p < PAGES / 2);
+	CHECK_EQ(try_continue(&a, 0, 1, 0, NULL), -EEXIST);
+	for (size_t p = 0; p < PAGES / 2; p++)
+		check_words((u64 *)page_of(&a, p), p, 1);
 	CHECK(!has_message(a.uffd));
 }
 
@@ -294,7 +321,8 @@ const struct test tests[] = {
 	TEST(dontneed_sync),
 	TEST(madvise_free_async),
 	TEST(madvise_free_sync),
-	TEST(swapped_is_not_cold),
+	TEST(swapped_is_deactivated),
+	TEST(swapped_continued),
 	TEST(ksm_pages_async),
 	TEST(ksm_pages_sync),
 	TEST(ksm_unmerge_async),

@@ -166,11 +166,11 @@ void wake(const struct area *a, size_t page, size_t pages)
 
 /* -- a thread that resolves all faults */
 
-size_t resolve(const struct area *a, const struct uffd_msg *msg)
+/* The page that a message is about, or the first of its unit */
+static size_t message_page(const struct area *a, const struct uffd_msg *msg)
 {
 	const size_t unit = a->unit ? a->unit : 1;
 	size_t page;
-	int err;
 
 	if (msg->event != UFFD_EVENT_PAGEFAULT ||
 	    !(msg->arg.pagefault.flags & FLAG_MINOR))
@@ -178,7 +178,15 @@ size_t resolve(const struct area *a, const struct uffd_msg *msg)
 		     msg->event, msg->arg.pagefault.flags);
 	page = (msg->arg.pagefault.address - (uintptr_t)a->mem) / page_size;
 	CHECK(page < a->pages);
-	page -= page % unit;
+	return page - page % unit;
+}
+
+size_t resolve(const struct area *a, const struct uffd_msg *msg)
+{
+	const size_t unit = a->unit ? a->unit : 1;
+	size_t page = message_page(a, msg);
+	int err;
+
 	err = try_continue(a, page, unit, 0, NULL);
 	/* another thread's fault has had it resolved */
 	if (err == -EEXIST)
@@ -205,7 +213,9 @@ static void *handler_main(void *arg)
 			CHECK(errno == EAGAIN);
 			continue;
 		}
-		h->messages[resolve(h->area, &msg)]++;
+		/* Before the thread goes on that may ask for the number. */
+		h->messages[message_page(h->area, &msg)]++;
+		resolve(h->area, &msg);
 	}
 }
 
