@@ -10,6 +10,9 @@ help:
 	@echo "make check    all tests; the last line counts them"
 	@echo "make bench    speed: Frazil against stock CRIU, ratios from one run"
 	@echo "make kernel   out/kernel/bzImage: Linux 6.12 with kernel/series"
+	@echo "make kernel-check   the kernel's own selftests and ours, on four kernels: the series,"
+	@echo "              without NUMA balancing, with debugging, and unpatched to compare with"
+	@echo "make kernel-steps   each patch of the series builds and boots"
 	@echo "make images   the container images, and out/vm/root.ext4 for the test guest"
 	@echo "make lint     formatting, static checks, patch style"
 	@echo "make clean    remove out/; the cache in ~/.cache/frazil stays"
@@ -21,6 +24,12 @@ deps:
 
 kernel: deps
 	@images/build kernel
+
+kernel-check: deps
+	@kernel/check
+
+kernel-steps: deps
+	@kernel/steps
 
 images: deps
 	@images/build kernel vm redis runtime
@@ -42,4 +51,4 @@ lint: deps
 clean:
 	rm -rf out
 
-.PHONY: help deps kernel images demo check bench lint clean
+.PHONY: help deps kernel kernel-check kernel-steps images demo check bench lint clean
