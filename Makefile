@@ -8,7 +8,8 @@ help:
 	@echo "make demo     a Redis container is frozen, dumped and restored, by stock CRIU and"
 	@echo "              by Frazil; prints a table that compares them"
 	@echo "make check    all tests; the last line counts them"
-	@echo "make bench    speed: Frazil against stock CRIU, ratios from one run"
+	@echo "make bench    speed: Frazil against stock CRIU, the series against write-protection"
+	@echo "              and against the unpatched kernel; ratios from one run"
 	@echo "make kernel   out/kernel/bzImage: Linux 6.12 with kernel/series"
 	@echo "make kernel-check   the kernel's own selftests and ours, on four kernels: the series,"
 	@echo "              without NUMA balancing, with debugging, and unpatched to compare with"
@@ -42,8 +43,9 @@ check: deps
 	@test/run
 
 bench: deps
-	@images/build kernel vm
+	@images/build kernel kernel-unpatched vm
 	@test/bench/run
+	@kernel/bench/run
 
 lint: deps
 	@test/lint

@@ -228,6 +228,88 @@ static void pinned(const struct kind *k)
 	check_pages(&a, all, 1);
 }
 
+/* -- from outside: the page cache is looked at, and nothing is mapped here */
+
+static void expect_looks(const struct area *a)
+{
+	u64 buf[page_size / sizeof(u64)];
+	int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+
+	CHECK(mem >= 0);
+	peek_pages(a, getpid(), all, 1);
+	for (size_t p = 0; p < a->pages; p++) {
+		CHECK_EQ(pread(mem, buf, page_size, (uintptr_t)page_of(a, p)),
+			 page_size);
+		check_words(buf, p, 1);
+	}
+	close(mem);
+	CHECK(!has_message(a->uffd));
+	EXPECT(a, all, PRESENT, 0, 0);
+}
+
+static void looked_at(const struct kind *k, u64 features, u64 mode)
+{
+	struct area a;
+
+	populate(&a, k);
+	enter_cold(&a, features, mode);
+	expect_looks(&a);
+}
+
+static void look(const struct kind *k)
+{
+	looked_at(k, ASYNC, MINOR);
+	looked_at(k, SYNC, MINOR);
+}
+
+/* Write-protected entries leave a marker behind when they are unmapped. */
+static void look_wp(const struct kind *k)
+{
+	struct area a;
+
+	populate(&a, k);
+	enter(&a, SYNC, MINOR_WP);
+	deactivate(&a);
+	EXPECT(&a, all, PRESENT, 0, 0);
+	expect_looks(&a);
+}
+
+/* Content that is not there to be looked at is not made up, nor waited for. */
+static void shmem_look_at_hole(void)
+{
+	char buf[16];
+	struct iovec local = { .iov_base = buf, .iov_len = sizeof(buf) };
+	struct iovec remote = { .iov_len = sizeof(buf) };
+	struct area a;
+
+	populate(&a, &shmem);
+	enter_cold(&a, SYNC, MINOR);
+	CHECK(!fallocate(memfd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+			 page_size));
+	remote.iov_base = a.mem;
+	CHECK_EQ(process_vm_readv(getpid(), &local, 1, &remote, 1, 0),
+		 sizeof(buf));
+	for (size_t i = 0; i < sizeof(buf); i++)
+		CHECK_EQ(buf[i], 0);
+	CHECK(!has_message(a.uffd));
+}
+
+static void shmem_look_at_swapped(void)
+{
+	struct area a, b;
+
+	populate(&a, &shmem);
+	enter_cold(&a, SYNC, MINOR);
+	map(&b, MAP_SHARED);
+	touch_pages(&b, all);
+	need_swap();
+	for (int i = 0; i < 20; i++)
+		CHECK(!madvise(b.mem, b.pages * page_size, MADV_PAGEOUT));
+	scan(&b, PRESENT, 0);
+	CHECK(count(&b, PRESENT) < PAGES);
+	expect_looks(&a);
+}
+
 /* -- with MODE_WP: no write is forgotten */
 
 static void wp_written(const struct kind *k)
@@ -511,6 +593,7 @@ static void hugetlb_unaligned(void)
 #define CASES(X) \
 	X(other_mapping) X(async_refault) X(part_of_range) X(async_alone) \
 	X(unregister_is_ordinary) X(fork_is_free) X(pinned) X(wp_written) \
+	X(look) X(look_wp) \
 	X(wp_written_sync) X(sync_waits) X(sync_continue_errors) \
 	X(sync_leave) X(private_refused)
 
@@ -525,6 +608,8 @@ CASES(FUNCTIONS)
 const struct test tests[] = {
 	CASES(ENTRIES)
 	TEST(shmem_anon_shared),
+	TEST(shmem_look_at_hole),
+	TEST(shmem_look_at_swapped),
 	TEST(shmem_swap_async),
 	TEST(shmem_swap_sync),
 	TEST(shmem_thp_partial),
