@@ -69,7 +69,7 @@ static int scan_record(const struct page_region *r, struct run_set *set, struct 
 
 	if (!(r->categories & PAGE_IS_WRITTEN))
 		state |= PAGE_CLEAN;
-	/* Swapping forgets the deactivated state, but nobody swaps what is in use. */
+	/* One that came in late to be deactivated, and went out since: nobody swaps what is in use. */
 	if (r->categories & (PAGE_IS_UFFD_DEACTIVATED | PAGE_IS_SWAPPED))
 		state |= PAGE_COLD;
 
@@ -82,7 +82,7 @@ static int scan_record(const struct page_region *r, struct run_set *set, struct 
 }
 
 /*
- * Where a scan goes on that returned @nr regions. Not at walk_end alone: when the
+ * Where a scan goes on that returned @nr regions. Not at walk_end alone: when a stock
  * kernel filled its bounce buffer of 512 regions on the way and then came to the end,
  * it leaves walk_end where the buffer was full (seen on Linux 6.12). To scan, and with
  * arming to reset, the same pages again would make written pages look clean.
