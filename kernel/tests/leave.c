@@ -306,6 +306,38 @@ static void unregister_part_wakes_part(void)
 	CHECK_EQ(out.word, word_of(1, 0, 0));
 }
 
+/* UFFDIO_REGISTER for something else ends what was before. */
+static void reregister_wakes(void)
+{
+	struct waiters w;
+	struct area a;
+
+	area_init_cold(&a, SYNC, MINOR);
+	waiters_start(&w, &a);
+	CHECK_EQ(try_register(a.uffd, a.mem, PAGES, UFFDIO_REGISTER_MODE_WP,
+			      NULL), 0);
+	waiters_join(&w, &a);
+	EXPECT(&a, all, DEACT, 0, DEACT);
+	CHECK(!has_message(a.uffd));
+}
+
+/* For less than it is registered for, it does nothing. */
+static void reregister_subset_keeps(void)
+{
+	struct access acc;
+	struct area a;
+
+	area_init_cold(&a, SYNC, MINOR_WP);
+	CHECK_EQ(try_register(a.uffd, a.mem, PAGES, UFFDIO_REGISTER_MODE_WP,
+			      NULL), 0);
+	EXPECT(&a, all, DEACT | WRITTEN, DEACT, 0);
+	access_start(&acc, ACCESS_READ, page_of(&a, 0));
+	EXPECT_MESSAGE(&a, 0, FLAG_MINOR);
+	access_waits(&acc);
+	do_continue(&a, 0, 1);
+	access_join(&acc);
+}
+
 static void last_close_wakes(void)
 {
 	struct waiters w;
@@ -381,7 +413,7 @@ static void exit_while_waiting(void)
 	}
 }
 
-/* The page goes away under a waiter, which a wake-up lets see a new one. */
+/* The page goes away under a waiter: the refusal lets it see a new one. */
 static void dontneed_while_waiting(void)
 {
 	struct access acc;
@@ -392,7 +424,6 @@ static void dontneed_while_waiting(void)
 	EXPECT_MESSAGE(&a, 0, FLAG_MINOR);
 	CHECK(!madvise(a.mem, page_size, MADV_DONTNEED));
 	CHECK_EQ(try_continue(&a, 0, 1, 0, NULL), -EFAULT);
-	wake(&a, 0, 1);
 	access_join(&acc);
 	CHECK_EQ(acc.word, 0);
 	CHECK(!has_message(a.uffd));
@@ -410,6 +441,8 @@ const struct test tests[] = {
 	TEST(unregister_wakes),
 	TEST(unregister_wakes_thp),
 	TEST(unregister_part_wakes_part),
+	TEST(reregister_wakes),
+	TEST(reregister_subset_keeps),
 	TEST(last_close_wakes),
 	TEST(holder_death_wakes),
 	TEST(exit_while_waiting),

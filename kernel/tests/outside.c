@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Accesses from outside of the process, and pages pinned for a device. */
 #define _GNU_SOURCE
+#include <signal.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include "lib.h"
 
 /* -- accesses from outside */
@@ -210,6 +212,65 @@ static void pinning_thaws(void)
 	check_pages(&a, all, 1);
 }
 
+/* -- core dumps: of pages that nobody has access to, and nobody asks for it */
+
+/* Whether the pages, one after the other, are somewhere in the file. */
+static bool holds_pages(const char *path, const struct area *a, u64 seed)
+{
+	static u64 buf[PAGES * 512], page[512];
+	size_t found = 0;
+	ssize_t n;
+	int fd;
+
+	fd = open(path, O_RDONLY);
+	CHECK(fd >= 0);
+	fill_words(page, 0, seed);
+	for (off_t at = 0; (n = pread(fd, buf, a->pages * page_size, at)) ==
+	     (ssize_t)(a->pages * page_size); at += page_size) {
+		if (memcmp(buf, page, page_size))
+			continue;
+		for (found = 0; found < a->pages; found++)
+			check_words(buf + found * 512, found, seed);
+		break;
+	}
+	close(fd);
+	return found == a->pages;
+}
+
+static void core_dump(u64 features)
+{
+	const struct rlimit unlimited = { RLIM_INFINITY, RLIM_INFINITY };
+	char dir[] = "/tmp/frazil-core-XXXXXX", pattern[16] = "";
+	struct target t;
+	struct area a;
+	int status, fd;
+
+	fd = open("/proc/sys/kernel/core_pattern", O_RDONLY);
+	if (fd < 0 || read(fd, pattern, sizeof(pattern) - 1) < 0 ||
+	    strcmp(pattern, "core\n"))
+		skip("core dumps do not go to a file `core`");
+	close(fd);
+	CHECK(mkdtemp(dir) && !chdir(dir));
+	CHECK(!setrlimit(RLIMIT_CORE, &unlimited));
+	t = target_start(&a, features, MINOR_WP);
+	CHECK(!kill(t.pid, SIGQUIT));
+	CHECK_EQ(waitpid(t.pid, &status, 0), t.pid);
+	CHECK(WIFSIGNALED(status) && WCOREDUMP(status));
+	CHECK(holds_pages("core", &a, 1));
+	CHECK(!has_message(a.uffd));
+	CHECK(!unlink("core") && !rmdir(dir));
+}
+
+static void core_dump_async(void)
+{
+	core_dump(ASYNC);
+}
+
+static void core_dump_sync(void)
+{
+	core_dump(SYNC);
+}
+
 const struct test tests[] = {
 	TEST(vm_readv_leaves_cold),
 	TEST(vm_readv_leaves_cold_sync),
@@ -226,5 +287,7 @@ const struct test tests[] = {
 	TEST(pinned_stays_active_sync),
 	TEST(pinning_waits),
 	TEST(pinning_thaws),
+	TEST(core_dump_async),
+	TEST(core_dump_sync),
 	{ 0 }
 };

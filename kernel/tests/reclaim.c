@@ -261,6 +261,23 @@ static void ksm_pages_sync(void)
 	ksm_pages(SYNC);
 }
 
+/* What is tracked by page stays with the page, deactivated or not. */
+static void ksm_keeps_tracking(void)
+{
+	struct area a;
+
+	area_init(&a, ASYNC, MINOR_WP);
+	write_pages(&a, third, 2);
+	clear_soft_dirty();
+	write_pages(&a, sixth, 3);
+	EXPECT_BIT(&a, PM_SOFT_DIRTY, sixth);
+	ksm_merge(&a);
+	expect_merged();
+	EXPECT_BIT(&a, PM_SOFT_DIRTY, sixth);
+	EXPECT(&a, third, WRITTEN, WRITTEN, 0);
+	MATCH(&a, all, DEACT, 0, DEACT);
+}
+
 /* Taken apart again while they are deactivated */
 static void ksm_unmerge(u64 features)
 {
@@ -325,6 +342,7 @@ const struct test tests[] = {
 	TEST(swapped_continued),
 	TEST(ksm_pages_async),
 	TEST(ksm_pages_sync),
+	TEST(ksm_keeps_tracking),
 	TEST(ksm_unmerge_async),
 	TEST(ksm_unmerge_sync),
 	TEST(numa_hints_are_not_cold),

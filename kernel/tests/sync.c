@@ -389,6 +389,25 @@ static void continue_dontwake(void)
 	EXPECT(&a, the_page, DEACT | WRITTEN, WRITTEN, DEACT);
 }
 
+/* Nobody is left to wait for a page that is accessible already. */
+static void continue_of_active_wakes(void)
+{
+	struct access acc;
+	struct area a;
+
+	area_init_cold(&a, SYNC, MINOR_WP);
+	access_start(&acc, ACCESS_READ, page_of(&a, PAGE));
+	EXPECT_MESSAGE(&a, PAGE, FLAG_MINOR);
+	CHECK_EQ(try_continue(&a, PAGE, 1, UFFDIO_CONTINUE_MODE_DONTWAKE,
+			      NULL), 0);
+	CHECK_EQ(try_continue(&a, PAGE, 1, UFFDIO_CONTINUE_MODE_DONTWAKE,
+			      NULL), -EEXIST);
+	access_waits(&acc);
+	CHECK_EQ(try_continue(&a, PAGE, 1, 0, NULL), -EEXIST);
+	access_join(&acc);
+	CHECK_EQ(acc.word, word_of(1, PAGE, 0));
+}
+
 /* A wake-up alone resolves nothing: there is a second message. */
 static void wake_without_continue(void)
 {
@@ -521,6 +540,34 @@ static void missing_and_minor(void)
 	CHECK_EQ(cold.word, word_of(1, 4, 0));
 }
 
+/* The kernel's own accesses fail instead of waiting for who might be hostile. */
+static void user_mode_only(void)
+{
+	struct access acc;
+	struct area a;
+
+	area_map(&a, PAGES, page_size);
+	write_pages(&a, all, 1);
+	a.uffd = uffd_of(syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK |
+				 UFFD_USER_MODE_ONLY), SYNC);
+	CHECK(a.uffd >= 0);
+	CHECK_EQ(try_register(a.uffd, a.mem, PAGES, MINOR, NULL), 0);
+	a.pagemap = open_pagemap(getpid());
+	deactivate(&a);
+	for (int kind = ACCESS_SYS_WRITE; kind <= ACCESS_SYS_READ; kind++) {
+		access_start(&acc, kind, page_of(&a, PAGE));
+		CHECK_EQ(access_join(&acc), -EFAULT);
+		CHECK(!has_message(a.uffd));
+	}
+	EXPECT(&a, all, DEACT, DEACT, 0);
+	access_start(&acc, ACCESS_WRITE, page_of(&a, PAGE));
+	EXPECT_MESSAGE(&a, PAGE, FLAG_MINOR | FLAG_WRITE);
+	access_waits(&acc);
+	do_continue(&a, PAGE, 1);
+	access_join(&acc);
+	EXPECT(&a, the_page, DEACT, 0, DEACT);
+}
+
 const struct test tests[] = {
 	TEST(read_waits),
 	TEST(write_waits),
@@ -543,6 +590,7 @@ const struct test tests[] = {
 	TEST(continue_wakes_its_range),
 	TEST(continue_before_read),
 	TEST(continue_dontwake),
+	TEST(continue_of_active_wakes),
 	TEST(wake_without_continue),
 	TEST(continue_keeps_wp),
 	TEST(continue_mode_wp),
@@ -550,5 +598,6 @@ const struct test tests[] = {
 	TEST(continue_in_async_mode),
 	TEST(sync_wp),
 	TEST(missing_and_minor),
+	TEST(user_mode_only),
 	{ 0 }
 };

@@ -137,22 +137,27 @@ void area_map(struct area *a, size_t pages, size_t align)
 			    .pagemap = -1 };
 }
 
-int try_uffd(u64 features)
+int uffd_of(int fd, u64 features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = features };
-	const int flags = O_CLOEXEC | O_NONBLOCK;
-	int fd, err;
+	int err;
 
-	fd = syscall(SYS_userfaultfd, flags);
-	if (fd < 0 && errno == EPERM)
-		fd = syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
-	if (fd < 0)
-		return -errno;
 	if (!ioctl(fd, UFFDIO_API, &api))
 		return fd;
 	err = -errno;
 	close(fd);
 	return err;
+}
+
+int try_uffd(u64 features)
+{
+	const int flags = O_CLOEXEC | O_NONBLOCK;
+	int fd;
+
+	fd = syscall(SYS_userfaultfd, flags);
+	if (fd < 0 && errno == EPERM)
+		fd = syscall(SYS_userfaultfd, flags | UFFD_USER_MODE_ONLY);
+	return fd < 0 ? -errno : uffd_of(fd, features);
 }
 
 int open_uffd(u64 features)

@@ -128,21 +128,32 @@ static void *twin(const struct area *a)
 	return mem;
 }
 
-void ksm_merge(const struct area *a)
+static void ksm_scan(void)
 {
 	long scans = file_number(KSM "full_scans");
 
-	if (scans < 0)
-		skip("no KSM");
-	twin(a);
-	CHECK(!madvise(a->mem, a->pages * page_size, MADV_MERGEABLE));
-	file_write(KSM "smart_scan", "0");
-	CHECK(file_write(KSM "sleep_millisecs", "0"));
-	CHECK(file_write(KSM "pages_to_scan", "4096"));
 	CHECK(file_write(KSM "run", "1"));
 	while (file_number(KSM "full_scans") < scans + KSM_SCANS)
 		usleep(10000);
 	CHECK(file_write(KSM "run", "0"));
+}
+
+/*
+ * Of two equal pages KSM keeps one where it is and replaces the other. So there
+ * are two twins to be merged first; then all entries of the area are replaced.
+ */
+void ksm_merge(const struct area *a)
+{
+	if (file_number(KSM "full_scans") < 0)
+		skip("no KSM");
+	file_write(KSM "smart_scan", "0");
+	CHECK(file_write(KSM "sleep_millisecs", "0"));
+	CHECK(file_write(KSM "pages_to_scan", "4096"));
+	twin(a);
+	twin(a);
+	ksm_scan();
+	CHECK(!madvise(a->mem, a->pages * page_size, MADV_MERGEABLE));
+	ksm_scan();
 }
 
 static void *spin(void *end)

@@ -153,7 +153,8 @@ void touch_pages(const struct area *a, rule_t rule);
  * VMA from merging with others, and catch who looks past the end.
  */
 void area_map(struct area *a, size_t pages, size_t align);
-/* Returns the userfaultfd or -errno. */
+/* Return the userfaultfd or -errno; the first closes fd then. */
+int uffd_of(int fd, u64 features);
 int try_uffd(u64 features);
 int open_uffd(u64 features);
 /* Returns 0 or -errno; *ioctls may be NULL. */
