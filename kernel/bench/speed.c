@@ -29,7 +29,12 @@
 #define FEATURES ((uint64_t)UFFD_FEATURE_MINOR_ANON | \
 		  UFFD_FEATURE_MINOR_ASYNC | UFFD_FEATURE_WP_ASYNC)
 
-enum { PAGE = 4096, HUGE = 2 << 20 };
+enum {
+	PAGE = 4096,
+	HUGE = 2 << 20,
+	/* of what takes so short that one interruption would be most of it */
+	REPEATS = 9,
+};
 
 static void die(const char *what)
 {
@@ -124,8 +129,22 @@ static uint64_t time_read(char *mem, size_t len)
 	return now_ns() - start;
 }
 
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static uint64_t median(uint64_t *times)
+{
+	qsort(times, REPEATS, sizeof(*times), compare);
+	return times[REPEATS / 2];
+}
+
 static void ops_round(char *small, char *huge, size_t len)
 {
+	uint64_t times[REPEATS];
 	size_t pages = len / PAGE;
 	int fd = open_uffd(small, len);
 
@@ -141,9 +160,11 @@ static void ops_round(char *small, char *huge, size_t len)
 	close(fd);
 
 	fd = open_uffd(huge, len);
-	report("deactivate_thp", time_deactivate(fd, huge, len), pages);
-	time_read(huge, len);
-	report("writeprotect_thp", time_writeprotect(fd, huge, len, 1), pages);
+	for (int i = 0; i < REPEATS; i++) {
+		times[i] = time_deactivate(fd, huge, len);
+		time_read(huge, len);
+	}
+	report("deactivate_thp", median(times), pages);
 	close(fd);
 }
 

@@ -3,7 +3,8 @@
 """Prints the tables of kernel/bench/run from the results in a directory.
 
 Each line of the results is "NAME NANOSECONDS"; a name has one line for each round, in
-the order of the rounds. Ratios are medians of the ratios of each round.
+the order of the rounds. In a guest started with --icount a nanosecond is an instruction.
+Ratios of operations are medians of the ratios of each round.
 """
 import statistics
 import sys
@@ -31,19 +32,33 @@ def ratio(ours, theirs):
     return statistics.median(a / b for a, b in zip(ours, theirs))
 
 
+def row(what, times, time_ratio, instructions, instruction_ratio, last):
+    print(f"{what:<42} {times[0]:>11.1f} {times[1]:>11.1f} {time_ratio:>6.3f}   "
+          f"{instructions[0]:>11.1f} {instructions[1]:>11.1f} {instruction_ratio:>6.3f} {last:>7}")
+
+
+def heading(what, ours, theirs, last):
+    print(f"{what:<42} {ours + ', ns':>11} {theirs:>11} {'ratio':>6}   "
+          f"{ours + ', in.':>11} {theirs:>11} {'ratio':>6} {last:>7}")
+
+
 def main():
     where = sys.argv[1]
-    ops = read(f"{where}/ops")
-    print(f"{'operation':<44} {'ns':>9} {'against ns':>11} {'ratio':>7} {'at most':>8}")
+    time, count = read(f"{where}/ops-time"), read(f"{where}/ops-instructions")
+    heading("operation, per page of 4 KiB", "it", "wp", "at most")
     for what, ours, theirs, limit in OPERATIONS:
-        print(f"{what:<44} {statistics.median(ops[ours]):>9.1f} {statistics.median(ops[theirs]):>11.1f} "
-              f"{ratio(ops[ours], ops[theirs]):>7.3f} {limit if limit is None else format(limit, '.2f'):>8}".replace("None", "   -"))
-    series, unpatched = read(f"{where}/idle-kernel"), read(f"{where}/idle-kernel-unpatched")
+        row(what, [statistics.median(time[n]) for n in (ours, theirs)], ratio(time[ours], time[theirs]),
+            [statistics.median(count[n]) for n in (ours, theirs)], ratio(count[ours], count[theirs]),
+            "-" if limit is None else f"{limit:.2f}")
     print()
-    print(f"{'nobody uses it':<44} {'series ns':>9} {'unpatched':>11} {'ratio':>7} {'rounds':>8}")
-    for name in series:
-        print(f"{name:<44} {statistics.median(series[name]):>9.1f} {statistics.median(unpatched[name]):>11.1f} "
-              f"{statistics.median(series[name]) / statistics.median(unpatched[name]):>7.3f} {len(series[name]):>8}")
+    # Guests that took turns: no round of one belongs to one of the other.
+    time = [read(f"{where}/idle-{k}-time") for k in ("kernel", "kernel-unpatched")]
+    count = [read(f"{where}/idle-{k}-instructions") for k in ("kernel", "kernel-unpatched")]
+    heading("nobody uses it, per call or page", "series", "unpatched", "rounds")
+    for name in time[0]:
+        times = [statistics.median(t[name]) for t in time]
+        counts = [statistics.median(c[name]) for c in count]
+        row(name, times, times[0] / times[1], counts, counts[0] / counts[1], len(time[0][name]))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,17 @@ expect "arguments arrive as they are, the share is writable" 0 "^a b'c\\$ hello$
 expect "what the guest wrote is there" 0 '^back$' cat "$work/out"
 expect "--smp and --mem count" 0 '^3 9[0-9][0-9]$' \
 	test/vm/run --smp 3 --mem 1024 -- bash -c 'echo "$(nproc) $(free -m | awk "/^Mem/ { print \$2 }")"'
+# A loop takes as long each time, which it does not on a host that does other things too.
+expect "--icount counts instructions, whatever the host does" 0 '^even' \
+	test/vm/run --icount --smp 1 -- bash -c 'measure()
+	{
+		local start=${EPOCHREALTIME/./} i
+		for ((i = 0; i < 20000; i++)); do :; done
+		echo $((${EPOCHREALTIME/./} - start))
+	}
+	measure >/dev/null
+	for i in 1 2 3 4 5; do measure; done | sort -n | sed -n "1p;\$p" | paste -sd " " |
+		awk "{ print (\$2 < \$1 * 1.1 ? \"even\" : \"uneven\"), \$0 }"'
 expect "a panic is told, with the console" 125 'sysrq: Trigger a crash|Kernel panic' \
 	test/vm/run -- bash -c 'echo c >/proc/sysrq-trigger; sleep 60'
 expect "a hang ends" 124 'no end after 15 s' test/vm/run --timeout 15 -- sleep 1000
