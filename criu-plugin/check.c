@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "config.h"
 #include "keeper.h"
 #include "tracker.h"
 
@@ -45,7 +46,7 @@ static void check_trackers(void)
 {
 	struct tracker_verdict verdict;
 	struct utsname uts;
-	char reason[256];
+	char reason[480];
 	bool any = false;
 	int i;
 
@@ -53,12 +54,26 @@ static void check_trackers(void)
 	for (i = 0; trackers[i]; i++) {
 		int ret = tracker_probe(trackers[i], &verdict);
 
-		snprintf(reason, sizeof(reason), "linux %s: %s", uts.release,
-			 ret ? verdict.reason : "pages written and pages used are both told");
+		snprintf(reason, sizeof(reason), "%s", ret ? verdict.reason : trackers[i]->tells);
 		report(trackers[i]->name, !ret, false, reason);
 		any |= !ret;
 	}
-	report("tracking", any, true, any ? "by the kernel, as above" : "boot a kernel built with kernel/series");
+	snprintf(reason, sizeof(reason), "linux %s: %s", uts.release,
+		 any ? "the first of the above is used" : "boot Linux 6.7 or newer, best one built with kernel/series");
+	report("tracking", any, true, reason);
+}
+
+static void check_config(void)
+{
+	struct config config;
+	char reason[300], error[256];
+
+	if (config_read(&config, error, sizeof(error)))
+		snprintf(reason, sizeof(reason), "%s", error);
+	else
+		snprintf(reason, sizeof(reason), "tracker = %s, lazy_parent = %s", config.tracker ?: "auto",
+			 config.lazy_parent ? "yes" : "no");
+	report("configuration", !config_read(&config, error, sizeof(error)), true, reason);
 }
 
 /* Whether soft-dirty works, which criu falls back on: write one page and look. */
@@ -148,7 +163,7 @@ static void check_keeper(void)
 	else if (sock == -ENOENT || sock == -ECONNREFUSED)
 		snprintf(reason, sizeof(reason), "not running; it is started when it is needed");
 	else
-		snprintf(reason, sizeof(reason), "%s: %s", KEEPER_SOCKET, strerror(-sock));
+		snprintf(reason, sizeof(reason), "%s", keeper_strerror(sock));
 	report("keeper", sock >= 0 || sock == -ENOENT || sock == -ECONNREFUSED, true, reason);
 	if (sock >= 0)
 		close(sock);
@@ -188,6 +203,7 @@ int cmd_check(int argc, char **argv)
 		printf("[");
 	check_user();
 	check_trackers();
+	check_config();
 	check_soft_dirty();
 	check_criu();
 	check_keeper();

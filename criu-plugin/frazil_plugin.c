@@ -5,6 +5,8 @@
  * (what the kernel can do).
  */
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -12,7 +14,10 @@
 
 #include "criu-plugin.h"
 #include "criu-log.h"
+#include "util.h"
 
+#include "config.h"
+#include "host.h"
 #include "task.h"
 
 #undef LOG_PREFIX
@@ -30,9 +35,40 @@ struct task_node {
 	struct task_node *next;
 };
 
+static struct config config;
 static const struct tracker *tracker;
 static struct task_node *tasks;
 static FrazilRounds *parent;
+
+void host_log(enum host_level level, const char *fmt, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	switch (level) {
+	case HOST_ERROR:
+		pr_err("%s", text);
+		break;
+	case HOST_WARN:
+		pr_warn("%s", text);
+		break;
+	case HOST_INFO:
+		pr_info("%s", text);
+		break;
+	case HOST_DEBUG:
+		pr_debug("%s", text);
+		break;
+	}
+}
+
+int host_run(const char *path, char *const argv[])
+{
+	/* criu's own way to run a program while it waits for tasks */
+	return cr_system(-1, -1, -1, (char *)path, (char **)argv, 0);
+}
 
 static bool criu_has_hooks(void)
 {
@@ -42,6 +78,7 @@ static bool criu_has_hooks(void)
 static int frazil_init(int stage)
 {
 	struct tracker_verdict verdict;
+	char error[256];
 	int ret;
 
 	if (stage == CR_PLUGIN_STAGE__RESTORE)
@@ -51,12 +88,23 @@ static int frazil_init(int stage)
 			"Until then criu's own tracking is used\n");
 		return 0;
 	}
-	tracker = tracker_select(&verdict);
-	if (!tracker) {
-		pr_warn("Memory cannot be tracked on this kernel: %s. criu's own tracking is used\n", verdict.reason);
-		return 0;
+	if (config_read(&config, error, sizeof(error))) {
+		pr_err("%s\n", error);
+		return -1;
 	}
-	pr_info("Tracking memory with %s\n", tracker->name);
+	if (config.tracker && !strcmp(config.tracker, "none")) {
+		pr_info("Told not to track memory\n");
+	} else {
+		tracker = tracker_select(config.tracker, &verdict);
+		if (tracker)
+			pr_info("Tracking memory with %s: %s\n", tracker->name, tracker->tells);
+		else if (config.tracker)
+			pr_err("%s was asked for and cannot be used: %s\n", config.tracker, verdict.reason);
+		else
+			pr_warn("Memory cannot be tracked on this kernel: %s\n", verdict.reason);
+		if (!tracker && config.tracker)
+			return -1;
+	}
 
 	/* These images are about to be made anew, by whomever. */
 	unlinkat(criu_get_image_dir(), ROUNDS_FILE, 0);
@@ -76,12 +124,15 @@ static FrazilTask *task_entry(struct task_node *n)
 	frazil_task__init(e);
 	e->pid = t->pid;
 	e->start_time = t->start_time;
-	e->tracker = (char *)tracker->name;
+	e->tracker = tracker ? (char *)tracker->name : "none";
 	e->has_round = t->armed;
 	e->round.data = t->round;
 	e->round.len = t->armed ? sizeof(t->round) : 0;
+	e->has_tells_used = t->armed;
+	e->tells_used = t->protected;
 	e->scanned = t->counts.scanned;
-	e->has_written = e->has_hot = e->has_cold = t->has_parent;
+	e->has_written = t->has_parent;
+	e->has_hot = e->has_cold = t->tells_used;
 	e->written = t->counts.written;
 	e->hot = t->counts.hot;
 	e->cold = t->counts.cold;
@@ -150,11 +201,9 @@ static int frazil_track_mem(struct cr_plugin_track_mem *args)
 	struct task_node *n;
 	int ret;
 
-	if (!tracker)
-		return -ENOTSUP;
 	n = calloc(1, sizeof(*n));
 	if (!n)
-		return -ENOTSUP;
+		return -ENOMEM;
 	ret = task_track(&n->task, tracker, parent, args);
 	if (ret) {
 		task_fini(&n->task);
@@ -200,7 +249,7 @@ static int frazil_scan_mem(int pid, int pagemap_fd, struct pm_scan_arg *arg)
 		goto out;
 	}
 	walk_end = ask.walk_end;
-	nr = scan_answer(&n->task.known, n->task.has_parent, regions, nr, (struct page_region *)(uintptr_t)arg->vec,
+	nr = scan_answer(&n->task.known, n->task.tells_used, regions, nr, (struct page_region *)(uintptr_t)arg->vec,
 			 arg->vec_len, &walk_end);
 	arg->walk_end = walk_end;
 out:

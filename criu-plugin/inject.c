@@ -32,12 +32,9 @@
 
 #include <compel/infect.h>
 
-#include "criu-log.h"
+#include "host.h"
 #include "inject.h"
 #include "uapi.h"
-
-#undef LOG_PREFIX
-#define LOG_PREFIX "frazil: "
 
 #define SCRATCH_BYTES 4096ul
 
@@ -216,7 +213,7 @@ static int run_injection(struct injection *in, int device)
 
 	ret = clean_up(in);
 	if (ret) {
-		pr_err("Can't remove what was injected into %d; its descriptors may differ now\n", in->pid);
+		log_err("can't remove what was injected into %d; its descriptors may differ now\n", in->pid);
 		if (uffd >= 0)
 			close(uffd);
 		return ret;
@@ -254,7 +251,7 @@ int inject_userfaultfd(int pid, uint64_t syscall_ip)
 	/* System call numbers are those of 64-bit tasks. */
 	ret = compel_mode_native(in.ctl) ? run_injection(&in, device) : -EOPNOTSUPP;
 	if (compel_cure(in.ctl))
-		pr_warn("Can't release the injection context of %d\n", pid);
+		log_warn("can't release the injection context of %d\n", pid);
 out_pidfd:
 	close(in.pidfd);
 out_device:

@@ -109,6 +109,23 @@ int keeper_connect(void)
 	return sock;
 }
 
+/* What a negative errno of these functions means, and what to do about it. */
+const char *keeper_strerror(int error)
+{
+	switch (-error) {
+	case EPROTO:
+		return "the keeper is of another version; end frazild, it does no harm";
+	case EPERM:
+		return "the keeper's socket belongs to another user; see who made " KEEPER_SOCKET;
+	case EAGAIN:
+		return "the keeper does not answer in time; end frazild, it does no harm";
+	case ECHILD:
+		return "the keeper, frazild, cannot be started";
+	default:
+		return strerror(-error);
+	}
+}
+
 /* The next answer to KEEPER_LIST. Returns 0, -ENOENT after the last, or -errno. */
 int keeper_next(int sock, struct keeper_msg *msg)
 {

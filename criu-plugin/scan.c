@@ -2,10 +2,11 @@
 /*
  * Theory of operation
  *
- * The kernel keeps two facts per page: write-protected by userfaultfd (not
- * written since), and deactivated (not used since). PAGEMAP_SCAN reads both,
- * and with PM_SCAN_WP_MATCHING begins the next round for the first one in the
- * same walk, so that no write falls between reading and arming.
+ * The kernel keeps two facts per page: not written since, and not used since the
+ * last round. How they are kept depends on the tracker: write-protected by
+ * userfaultfd or soft-dirty for the former, deactivated or read-write-protected for
+ * the latter. With PM_SCAN_WP_MATCHING the scan of the first begins the next round
+ * in the same walk, so that no write falls between reading and arming.
  *
  * That consumes the facts. They are read once per task and round into a
  * run_set, and all later questions are answered from there. The default answer
@@ -14,6 +15,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "scan.h"
 
@@ -22,8 +24,21 @@
 /* criu's flag for a page that is not to be restored lazily: pagemap_scan.h */
 #define PAGE_IS_EAGER (1ull << 62)
 
+/*
+ * A stretch of cold pages this short between hot ones is restored with them. Each
+ * change between eager and lazy costs criu a pipe when it dumps, and an entry in the
+ * images; each page that is eager for no need costs little.
+ */
+#define COLD_GAP_PAGES 4
+
 /* Regions fetched by one ioctl. 24 KiB on the stack. */
 #define SCAN_BATCH 1024
+
+/* Entries of /proc/PID/pagemap read at once: those of 2 MiB. */
+#define PAGEMAP_BATCH 512
+
+/* Bit 57 of such an entry: protected by userfaultfd, for writing or for any access. */
+#define PM_UFFD (1ull << 57)
 
 /*
  * Appends [start, end) to the set, or extends its last run. Ranges come in
@@ -62,9 +77,23 @@ void run_set_fini(struct run_set *set)
 	*set = (struct run_set){};
 }
 
-static int scan_record(const struct page_region *r, struct run_set *set, struct page_counts *counts)
+static int record(uint64_t start, uint64_t end, unsigned int state, struct run_set *set, struct page_counts *counts)
 {
-	uint64_t pages = (r->end - r->start) / PAGE_BYTES;
+	uint64_t pages = (end - start) / PAGE_BYTES;
+
+	counts->scanned += pages;
+	*(state & PAGE_COLD ? &counts->cold : &counts->hot) += pages;
+	if (!(state & PAGE_CLEAN))
+		counts->written += pages;
+
+	return set && state ? run_set_add(set, start, end, state) : 0;
+}
+
+/* Turns one region of a scan into what is known of its pages. */
+typedef int (*region_fn)(int pagemap_fd, const struct page_region *r, struct run_set *set, struct page_counts *counts);
+
+static int record_written(int pagemap_fd, const struct page_region *r, struct run_set *set, struct page_counts *counts)
+{
 	unsigned int state = 0;
 
 	if (!(r->categories & PAGE_IS_WRITTEN))
@@ -72,13 +101,38 @@ static int scan_record(const struct page_region *r, struct run_set *set, struct 
 	/* One that came in late to be deactivated, and went out since: nobody swaps what is in use. */
 	if (r->categories & (PAGE_IS_UFFD_DEACTIVATED | PAGE_IS_SWAPPED))
 		state |= PAGE_COLD;
+	return record(r->start, r->end, state, set, counts);
+}
 
-	counts->scanned += pages;
-	*(state & PAGE_COLD ? &counts->cold : &counts->hot) += pages;
-	if (!(state & PAGE_CLEAN))
-		counts->written += pages;
+/*
+ * That a page is still protected is read from its entry. PAGE_IS_ACCESSED is only
+ * reported in mappings that are registered, so that its absence may as well mean
+ * that the mapping is a new one.
+ */
+static int record_soft_dirty(int pagemap_fd, const struct page_region *r, struct run_set *set,
+			     struct page_counts *counts)
+{
+	uint64_t entries[PAGEMAP_BATCH], pos = r->start;
+	int ret = 0;
 
-	return set && state ? run_set_add(set, r->start, r->end, state) : 0;
+	while (!ret && pos < r->end) {
+		uint64_t left = (r->end - pos) / PAGE_BYTES;
+		size_t i, nr = left < PAGEMAP_BATCH ? left : PAGEMAP_BATCH;
+		ssize_t got = pread(pagemap_fd, entries, nr * sizeof(*entries), pos / PAGE_BYTES * sizeof(*entries));
+
+		if (got != (ssize_t)(nr * sizeof(*entries)))
+			return got < 0 ? -errno : -EIO;
+		for (i = 0; i < nr && !ret; i++, pos += PAGE_BYTES) {
+			unsigned int state = 0;
+
+			if (!(r->categories & PAGE_IS_SOFT_DIRTY))
+				state |= PAGE_CLEAN;
+			if ((entries[i] & PM_UFFD) || (r->categories & PAGE_IS_SWAPPED))
+				state |= PAGE_COLD;
+			ret = record(pos, pos + PAGE_BYTES, state, set, counts);
+		}
+	}
+	return ret;
 }
 
 /*
@@ -94,67 +148,136 @@ static uint64_t scan_resume(const struct pm_scan_arg *arg, const struct page_reg
 	return arg->walk_end > regions[nr - 1].end ? arg->walk_end : regions[nr - 1].end;
 }
 
-/*
- * Reads what is known about the present and swapped pages of [start, end), and
- * with @arm write-protects them for the next round. Only memory registered for
- * asynchronous write-protection is looked at; elsewhere nothing is known.
- *
- * The zero page is neither reported nor protected: criu does not dump it, and
- * the page that a write puts in its place is not protected, hence written.
- *
- * @set may be NULL; counts are added to @counts.
- * Returns 0 or -errno. After an error with @arm part of the range is armed.
- */
-int scan_pages(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set, struct page_counts *counts)
+/* Calls @fn for what a scan with @arg, of which vec is set here, finds. Returns 0 or -errno. */
+static int scan(int pagemap_fd, struct pm_scan_arg *arg, region_fn fn, struct run_set *set, struct page_counts *counts)
 {
 	struct page_region regions[SCAN_BATCH];
-	struct pm_scan_arg arg = {
-		.size = sizeof(arg),
-		.flags = arm ? PM_SCAN_WP_MATCHING : 0,
-		.start = start,
-		.end = end,
-		.vec = (uintptr_t)regions,
-		.vec_len = SCAN_BATCH,
-		.category_inverted = PAGE_IS_PFNZERO,
-		.category_mask = PAGE_IS_PFNZERO | PAGE_IS_WPALLOWED,
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_WRITTEN | PAGE_IS_SWAPPED | PAGE_IS_UFFD_DEACTIVATED,
-	};
 
-	while (arg.start < end) {
-		int i, ret, nr = ioctl(pagemap_fd, PAGEMAP_SCAN, &arg);
+	arg->size = sizeof(*arg);
+	arg->vec = (uintptr_t)regions;
+	arg->vec_len = SCAN_BATCH;
+	while (arg->start < arg->end) {
+		int i, ret, nr = ioctl(pagemap_fd, PAGEMAP_SCAN, arg);
 
 		if (nr < 0)
 			return -errno;
 		for (i = 0; i < nr; i++) {
-			ret = scan_record(&regions[i], set, counts);
+			ret = fn(pagemap_fd, &regions[i], set, counts);
 			if (ret)
 				return ret;
 		}
-		arg.start = scan_resume(&arg, regions, nr);
+		arg->start = scan_resume(arg, regions, nr);
 	}
 
 	return 0;
 }
 
 /*
- * Whether the mapping at @addr is registered for asynchronous write-protection,
- * whether or not a page is there.
+ * The scans of the trackers: what is known about the present and swapped pages of
+ * [start, end). The zero page is neither reported nor protected: criu does not dump
+ * it, and the page that a write puts in its place is not protected, hence written.
+ *
+ * @set may be NULL; counts are added to @counts. Return 0 or -errno.
  */
-bool scan_is_tracked(int pagemap_fd, uint64_t addr)
+
+static int scan_registered(int pagemap_fd, uint64_t start, uint64_t end, bool arm, uint64_t more, struct run_set *set,
+			   struct page_counts *counts)
 {
-	struct page_region region;
 	struct pm_scan_arg arg = {
-		.size = sizeof(arg),
-		.start = addr,
-		.end = addr + PAGE_BYTES,
-		.vec = (uintptr_t)&region,
-		.vec_len = 1,
-		.category_mask = PAGE_IS_WPALLOWED,
-		.return_mask = PAGE_IS_WPALLOWED,
+		.flags = arm ? PM_SCAN_WP_MATCHING : 0,
+		.start = start,
+		.end = end,
+		.category_inverted = PAGE_IS_PFNZERO,
+		.category_mask = PAGE_IS_PFNZERO | PAGE_IS_WPALLOWED,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_WRITTEN | more,
 	};
 
-	return ioctl(pagemap_fd, PAGEMAP_SCAN, &arg) == 1;
+	return scan(pagemap_fd, &arg, record_written, set, counts);
+}
+
+/*
+ * Written is what is not write-protected any more. Only memory registered for
+ * asynchronous write-protection is looked at; elsewhere nothing is known. With @arm
+ * all of it is protected for the next round; after an error only part of it is.
+ */
+int scan_written(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
+		 struct page_counts *counts)
+{
+	return scan_registered(pagemap_fd, start, end, arm, 0, set, counts);
+}
+
+/* The same, on a kernel that also knows which pages are deactivated: these are cold. */
+int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
+		     struct page_counts *counts)
+{
+	return scan_registered(pagemap_fd, start, end, arm, PAGE_IS_SWAPPED | PAGE_IS_UFFD_DEACTIVATED, set, counts);
+}
+
+/* Written is what is soft-dirty. Any memory has that, and @arm has to be done elsewhere. */
+int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
+		    struct page_counts *counts)
+{
+	struct pm_scan_arg args = {
+		.start = start,
+		.end = end,
+		.category_inverted = PAGE_IS_PFNZERO,
+		.category_mask = PAGE_IS_PFNZERO,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_SOFT_DIRTY | PAGE_IS_SWAPPED,
+	};
+
+	return scan(pagemap_fd, &args, record_soft_dirty, set, counts);
+}
+
+/* The first page of [start, end) that @arg asks for. Returns 1 with it in @region, 0 or -errno. */
+static int scan_first(int pagemap_fd, uint64_t start, uint64_t end, struct pm_scan_arg arg, struct page_region *region)
+{
+	int nr;
+
+	arg.size = sizeof(arg);
+	arg.start = start;
+	arg.end = end;
+	arg.vec = (uintptr_t)region;
+	arg.vec_len = arg.max_pages = 1;
+	nr = ioctl(pagemap_fd, PAGEMAP_SCAN, &arg);
+	return nr < 0 ? -errno : nr;
+}
+
+/*
+ * Whether a mapping is registered for asynchronous write-protection, whether or not
+ * there are pages in it. Returns 1 or 0.
+ */
+int scan_is_wp_async(int pagemap_fd, uint64_t start, uint64_t end)
+{
+	const struct pm_scan_arg allowed = { .category_mask = PAGE_IS_WPALLOWED, .return_mask = PAGE_IS_WPALLOWED };
+	struct page_region region;
+
+	return scan_first(pagemap_fd, start, start + PAGE_BYTES, allowed, &region) == 1;
+}
+
+/*
+ * Whether a mapping is registered for read-write-protection. Its pages are either
+ * protected or count as accessed; those of others are neither.
+ *
+ * Returns 1; 0; or -1 when there is no page in it.
+ */
+int scan_is_rwp(int pagemap_fd, uint64_t start, uint64_t end)
+{
+	const struct pm_scan_arg accessed = { .category_mask = PAGE_IS_ACCESSED, .return_mask = PAGE_IS_ACCESSED };
+	const struct pm_scan_arg there = {
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_PRESENT,
+	};
+	struct page_region region;
+	uint64_t entry;
+
+	if (scan_first(pagemap_fd, start, end, accessed, &region) == 1)
+		return 1;
+	if (scan_first(pagemap_fd, start, end, there, &region) != 1)
+		return -1;
+	return pread(pagemap_fd, &entry, sizeof(entry), region.start / PAGE_BYTES * sizeof(entry)) == sizeof(entry) &&
+	       (entry & PM_UFFD);
 }
 
 /* The first run that ends after @addr, or one past the last. */
@@ -183,17 +306,44 @@ static uint64_t answer_categories(uint64_t categories, unsigned int state, bool 
 	return categories;
 }
 
-/*
- * Cuts the kernel's answer @in to a PAGEMAP_SCAN into regions that say what is
- * known: PAGE_IS_SOFT_DIRTY on all that may differ from the parent image and,
- * with @hints, PAGE_IS_EAGER on all that may be in use. Other categories stay.
- *
- * Returns the number of regions in @out. When more than @nr_out are needed,
- * *walk_end is set to where the answer ends, for the caller to go on from;
- * otherwise it is left alone.
- */
-size_t scan_answer(const struct run_set *known, bool hints, const struct page_region *in, size_t nr_in,
-		   struct page_region *out, size_t nr_out, uint64_t *walk_end)
+/* Makes stretches of less than COLD_GAP_PAGES that are not eager, between some that are, eager. */
+static void bridge_gaps(struct page_region *r, size_t nr)
+{
+	size_t i, begin = 0;
+	uint64_t pages = 0;
+	bool after_eager = false;
+
+	for (i = 0; i < nr; i++) {
+		if (!(r[i].categories & PAGE_IS_EAGER)) {
+			pages += (r[i].end - r[i].start) / PAGE_BYTES;
+			continue;
+		}
+		if (after_eager && pages < COLD_GAP_PAGES)
+			for (; begin < i; begin++)
+				r[begin].categories |= PAGE_IS_EAGER;
+		after_eager = true;
+		begin = i + 1;
+		pages = 0;
+	}
+}
+
+/* Joins neighbours that say the same. Returns how many are left. */
+static size_t join_regions(struct page_region *r, size_t nr)
+{
+	size_t i, last = 0;
+
+	for (i = 1; i < nr; i++) {
+		if (r[i].start == r[last].end && r[i].categories == r[last].categories)
+			r[last].end = r[i].end;
+		else
+			r[++last] = r[i];
+	}
+	return nr ? last + 1 : 0;
+}
+
+/* Cuts @in along the edges of what is known. See scan_answer(). */
+static size_t cut_regions(const struct run_set *known, bool hints, const struct page_region *in, size_t nr_in,
+			  struct page_region *out, size_t nr_out, uint64_t *walk_end)
 {
 	const struct run *run = nr_in ? run_set_find(known, in[0].start) : NULL;
 	const struct run *end = known->v + known->nr;
@@ -230,4 +380,23 @@ size_t scan_answer(const struct run_set *known, bool hints, const struct page_re
 	}
 
 	return nr;
+}
+
+/*
+ * What is answered in place of the kernel's answer @in to a PAGEMAP_SCAN: regions that
+ * say what is known: PAGE_IS_SOFT_DIRTY on all that may differ from the parent image
+ * and, with @hints, PAGE_IS_EAGER on all that may be in use, and on what lies in
+ * between. Other categories stay.
+ *
+ * Returns the number of regions in @out. When more than @nr_out are needed,
+ * *walk_end is set to where the answer ends, for the caller to go on from;
+ * otherwise it is left alone.
+ */
+size_t scan_answer(const struct run_set *known, bool hints, const struct page_region *in, size_t nr_in,
+		   struct page_region *out, size_t nr_out, uint64_t *walk_end)
+{
+	size_t nr = cut_regions(known, hints, in, nr_in, out, nr_out, walk_end);
+
+	bridge_gaps(out, nr);
+	return join_regions(out, nr);
 }

@@ -35,8 +35,14 @@ struct page_counts {
 int run_set_add(struct run_set *set, uint64_t start, uint64_t end, unsigned int state);
 void run_set_fini(struct run_set *set);
 
-int scan_pages(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set, struct page_counts *counts);
-bool scan_is_tracked(int pagemap_fd, uint64_t addr);
+int scan_written(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
+		 struct page_counts *counts);
+int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
+		     struct page_counts *counts);
+int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
+		    struct page_counts *counts);
+int scan_is_wp_async(int pagemap_fd, uint64_t start, uint64_t end);
+int scan_is_rwp(int pagemap_fd, uint64_t start, uint64_t end);
 size_t scan_answer(const struct run_set *known, bool hints, const struct page_region *in, size_t nr_in,
 		   struct page_region *out, size_t nr_out, uint64_t *walk_end);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * frazil status: what the keeper keeps, and what the kernel says of those pages right
- * now, without disturbing it; or, for an images directory, what was known when the
+ * now, which looking does not disturb; or, for an images directory, what was known when the
  * images were made.
  */
 #include <errno.h>
@@ -18,16 +18,15 @@
 #include "keeper.h"
 #include "rounds.h"
 #include "scan.h"
-
-/* End of user space with 47-bit addresses; PAGEMAP_SCAN skips what is not mapped. */
-#define TASK_END 0x7ffffffff000ull
+#include "tracker.h"
 
 struct row {
 	int pid;
 	const char *name;
 	const char *tracker;
 	const char *since;
-	bool told; /* written, hot and cold are known */
+	bool told;	/* written is known */
+	bool told_used; /* hot and cold are */
 	struct page_counts counts;
 };
 
@@ -57,6 +56,14 @@ static void print_json_string(const char *s)
 	putchar('"');
 }
 
+static void print_count(bool told, uint64_t pages)
+{
+	if (told)
+		printf(" %9llu", (unsigned long long)pages);
+	else
+		printf(" %9s", "-");
+}
+
 static void print_row(const struct row *r)
 {
 	const struct page_counts *c = &r->counts;
@@ -67,16 +74,18 @@ static void print_row(const struct row *r)
 		printf(", \"tracker\": \"%s\", \"since\": \"%s\", \"pages\": %llu", r->tracker, r->since,
 		       (unsigned long long)c->scanned);
 		if (r->told)
-			printf(", \"written\": %llu, \"hot\": %llu, \"cold\": %llu", (unsigned long long)c->written,
-			       (unsigned long long)c->hot, (unsigned long long)c->cold);
+			printf(", \"written\": %llu", (unsigned long long)c->written);
+		if (r->told_used)
+			printf(", \"hot\": %llu, \"cold\": %llu", (unsigned long long)c->hot,
+			       (unsigned long long)c->cold);
 		printf("}");
-	} else if (r->told) {
-		printf("%7d %-16s %-11s %-20s %9llu %9llu %9llu %9llu\n", r->pid, r->name, r->tracker, r->since,
-		       (unsigned long long)c->scanned, (unsigned long long)c->written, (unsigned long long)c->hot,
-		       (unsigned long long)c->cold);
 	} else {
-		printf("%7d %-16s %-11s %-20s %9llu %9s %9s %9s\n", r->pid, r->name, r->tracker, r->since,
-		       (unsigned long long)c->scanned, "-", "-", "-");
+		printf("%7d %-16s %-11s %-20s", r->pid, r->name, r->tracker, r->since);
+		print_count(true, c->scanned);
+		print_count(r->told, c->written);
+		print_count(r->told_used, c->hot);
+		print_count(r->told_used, c->cold);
+		printf("\n");
 	}
 	rows++;
 }
@@ -96,25 +105,48 @@ static void task_name(int pid, char *name, size_t len)
 	fclose(f);
 }
 
+/* Adds up what @t says of the mappings that are tracked. Returns 0 or -errno. */
+static int count_task(int pid, const struct tracker *t, struct page_counts *counts)
+{
+	char path[32], *line = NULL;
+	unsigned long start, end;
+	int pagemap, ret = 0;
+	size_t cap = 0;
+	FILE *maps;
+
+	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	pagemap = open(path, O_RDONLY | O_CLOEXEC);
+	if (pagemap < 0)
+		return -errno;
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	maps = fopen(path, "re");
+	if (!maps)
+		ret = -errno;
+	while (!ret && getline(&line, &cap, maps) >= 0)
+		if (sscanf(line, "%lx-%lx", &start, &end) == 2 && t->is_tracked(pagemap, start, end) > 0)
+			ret = t->scan(pagemap, start, end, false, NULL, counts);
+	free(line);
+	if (maps)
+		fclose(maps);
+	close(pagemap);
+	return ret;
+}
+
 static void show_task(const struct keeper_msg *msg)
 {
 	struct row row = { .pid = msg->pid, .tracker = msg->tracker };
-	char path[32], name[32], since[32];
+	const struct tracker *t = tracker_find(msg->tracker);
 	time_t since_s = msg->since_s;
+	char name[32], since[32];
 	struct tm tm;
-	int fd;
 
 	task_name(msg->pid, name, sizeof(name));
 	strftime(since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&since_s, &tm));
 	row.name = name;
 	row.since = since;
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", msg->pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		row.told = !scan_pages(fd, 0, TASK_END, false, NULL, &row.counts);
-		close(fd);
-	}
+	row.told = t && !count_task(msg->pid, t, &row.counts);
+	row.told_used = row.told && t->tells_used;
 	print_row(&row);
 }
 
@@ -127,7 +159,7 @@ static int show_tracked(void)
 	if (sock == -ENOENT || sock == -ECONNREFUSED)
 		return EXIT_OK;
 	if (sock < 0) {
-		fprintf(stderr, "frazil: cannot talk to the keeper at %s: %s\n", KEEPER_SOCKET, strerror(-sock));
+		fprintf(stderr, "frazil: %s\n", keeper_strerror(sock));
 		return EXIT_NO;
 	}
 	ret = msg_send(sock, &msg, sizeof(msg), -1);
@@ -166,7 +198,8 @@ static int show_images(const char *dir)
 			.name = "-",
 			.tracker = t->tracker,
 			.since = "-",
-			.told = t->has_hot && t->has_cold && t->has_written,
+			.told = t->has_written,
+			.told_used = t->has_hot && t->has_cold,
 			.counts = { t->scanned, t->written, t->hot, t->cold },
 		});
 	}
@@ -180,7 +213,7 @@ static void usage(FILE *f)
 	      "\n"
 	      "Lists the tasks that are tracked: since when, how many pages of trackable memory\n"
 	      "are present or swapped, how many were written since, how many were used (hot) and\n"
-	      "how many were not (cold). Pages are 4 KiB; hot + cold = pages.\n"
+	      "how many were not (cold), where the kernel tells. Pages are 4 KiB; hot + cold = pages.\n"
 	      "\n"
 	      "  --images DIR  what was known when the images in DIR were made\n"
 	      "  --json        for programs\n"

@@ -9,13 +9,16 @@
  * goes wrong in between, a crash, a full disk, a pre-dump that failed, other parent
  * images, leaves two ids that differ, and everything is dumped.
  *
- * Asking and arming is one walk per mapping. For each mapping:
+ * Asking is one walk over the mappings. For each of them:
  *
- *	is it armed?	the kernel says so: it is registered, and with our userfaultfd.
- *			New mappings are not, nor those that mremap() moved.
+ *	is it tracked?	the kernel says so: it is registered. New mappings are not, nor
+ *			those that mremap() moved.
  *	register	a no-op if it is; EBUSY if it is somebody else's: left alone.
- *	scan and arm	"written" of the last round is read and reset at once.
- *	deactivate	after it, since write-protecting is what must not be missed.
+ *	scan		"written" of the last round is read, and reset at once if the
+ *			tracker can.
+ *
+ * Then "written" is reset if it was not, and another walk protects all pages to see
+ * which are used: last, since what was written is what must not be missed.
  *
  * The last dump of a task only asks. So it can fail and be repeated.
  */
@@ -29,16 +32,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "criu-log.h"
 #include "image.h"
-#include "util.h"
 
+#include "host.h"
 #include "inject.h"
 #include "keeper.h"
 #include "task.h"
-
-#undef LOG_PREFIX
-#define LOG_PREFIX "frazil: "
 
 #ifndef FRAZILD
 #define FRAZILD "/usr/libexec/frazil/frazild"
@@ -89,22 +88,31 @@ static int keeper_get(bool start)
 
 	if (!start || (sock != -ENOENT && sock != -ECONNREFUSED))
 		return sock;
-	/* criu's own way to run a program while it waits for tasks */
-	if (cr_system(-1, -1, -1, FRAZILD, argv, 0))
+	if (host_run(FRAZILD, argv))
 		return -ECHILD;
 	return keeper_connect();
 }
 
 /* The task's userfaultfd from the keeper, or -1; and the id of its round. */
-static int fetch_uffd(int keeper, const struct task *t, struct keeper_msg *msg)
+static int fetch_uffd(int keeper, const struct task *t, const struct tracker *tracker, struct keeper_msg *msg)
 {
+	struct keeper_msg drop = { .op = KEEPER_DROP, .pid = t->pid, .start_time = t->start_time };
 	int uffd, ret;
 
 	*msg = (struct keeper_msg){ .op = KEEPER_GET, .pid = t->pid, .start_time = t->start_time };
 	ret = keeper_call(keeper, msg, -1, &uffd);
 	if (ret && ret != -ENOENT)
-		pr_warn("The keeper does not answer for %d: %s\n", t->pid, strerror(-ret));
-	return ret ? -1 : uffd;
+		log_warn("the keeper does not answer for %d: %s\n", t->pid, keeper_strerror(ret));
+	if (ret)
+		return -1;
+	if (!strncmp(msg->tracker, tracker->name, sizeof(msg->tracker)))
+		return uffd;
+
+	/* As long as it is open, its mappings cannot be registered with another. */
+	log_info("%d: tracked with %.*s until now\n", t->pid, (int)sizeof(msg->tracker), msg->tracker);
+	keeper_call(keeper, &drop, -1, NULL);
+	close(uffd);
+	return -1;
 }
 
 static int store_uffd(int keeper, const struct task *t, const struct tracker *tracker, int uffd)
@@ -135,17 +143,17 @@ static int make_uffd(const struct tracker *tracker, const struct cr_plugin_track
 	return uffd;
 }
 
-/* Asks one mapping, and arms it if the task runs on. Errors cost precision only. */
-static void walk_vma(struct task *t, const struct tracker *tracker, int uffd, int pagemap,
-		     const struct cr_plugin_vma *vma, bool arm, bool asked)
+/* Asks one mapping. Errors cost precision only. */
+static void ask_vma(struct task *t, const struct tracker *tracker, int pagemap, const struct cr_plugin_vma *vma,
+		    bool arm, bool asked)
 {
 	struct page_counts counts = {};
 	int ret;
 
-	ret = scan_pages(pagemap, vma->start, vma->end, arm, asked ? &t->known : NULL, &counts);
+	ret = tracker->scan(pagemap, vma->start, vma->end, arm, asked ? &t->known : NULL, &counts);
 	if (ret)
-		pr_warn("%d: cannot scan %#lx-%#lx: %s; taken as written\n", t->pid, (long)vma->start, (long)vma->end,
-			strerror(-ret));
+		log_warn("%d: cannot scan %#lx-%#lx: %s; taken as written\n", t->pid, (long)vma->start, (long)vma->end,
+			 strerror(-ret));
 	if (!asked) {
 		counts.written = counts.hot = counts.scanned;
 		counts.cold = 0;
@@ -154,21 +162,25 @@ static void walk_vma(struct task *t, const struct tracker *tracker, int uffd, in
 	t->counts.written += counts.written;
 	t->counts.hot += counts.hot;
 	t->counts.cold += counts.cold;
-
-	if (arm && tracker->deactivate) {
-		ret = tracker->deactivate(uffd, vma->start, vma->end);
-		if (ret)
-			pr_warn("%d: cannot deactivate %#lx-%#lx: %s; taken as used\n", t->pid, (long)vma->start,
-				(long)vma->end, strerror(-ret));
-	}
 }
 
 /*
- * Walks all mappings. Returns 0, or -ESTALE when @uffd turns out to belong to
- * another mm: the task has called execve().
+ * A mapping that was tracked and is refused now may be missing in the images that are
+ * being made. It must not look clean when it is tracked again.
  */
-static int walk_task(struct task *t, const struct tracker *tracker, int uffd, int pagemap,
-		     const struct cr_plugin_track_mem *args)
+static void forget_vma(const struct tracker *tracker, int uffd, int pagemap, const struct cr_plugin_vma *vma)
+{
+	if (tracker->is_tracked(pagemap, vma->start, vma->end) > 0)
+		tracker_unregister(uffd, vma->start, vma->end);
+}
+
+/*
+ * Asks all mappings, and marks in @tracked those that are tracked from now on. Returns
+ * 0, or -ESTALE when @uffd turns out to belong to another mm: the task has called
+ * execve().
+ */
+static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int pagemap,
+		    const struct cr_plugin_track_mem *args, bool *tracked)
 {
 	bool verified = false;
 	size_t i;
@@ -179,41 +191,91 @@ static int walk_task(struct task *t, const struct tracker *tracker, int uffd, in
 		bool asked;
 		int ret;
 
+		t->vmas_untracked++;
 		if (reason) {
-			t->vmas_untracked++;
-			pr_debug("%d: %#lx-%#lx not tracked: %s\n", t->pid, (long)vma->start, (long)vma->end, reason);
+			log_debug("%d: %#lx-%#lx not tracked: %s\n", t->pid, (long)vma->start, (long)vma->end, reason);
+			if (args->runs_on)
+				forget_vma(tracker, uffd, pagemap, vma);
 			continue;
 		}
-		asked = t->has_parent && scan_is_tracked(pagemap, vma->start);
-		if (!asked && !args->runs_on) {
-			t->vmas_untracked++;
+		asked = t->has_parent && tracker->is_tracked(pagemap, vma->start, vma->end) > 0;
+		if (!asked && !args->runs_on)
 			continue;
-		}
 		ret = tracker_register(tracker, uffd, vma->start, vma->end);
-		if (!ret && !verified && !scan_is_tracked(pagemap, vma->start))
-			ret = -ESTALE;
+		if (!ret && !verified) {
+			int is_tracked = tracker->is_tracked(pagemap, vma->start, vma->end);
+
+			verified = is_tracked > 0;
+			if (!is_tracked)
+				ret = -ESTALE;
+		}
 		if (!verified && (ret == -ESRCH || ret == -ENOMEM || ret == -ESTALE))
 			return -ESTALE;
 		if (ret) {
-			t->vmas_untracked++;
-			pr_debug("%d: %#lx-%#lx not tracked: %s\n", t->pid, (long)vma->start, (long)vma->end,
-				 strerror(-ret));
+			log_debug("%d: %#lx-%#lx not tracked: %s\n", t->pid, (long)vma->start, (long)vma->end,
+				  ret == -EBUSY ? "the task has a userfaultfd of its own on it" : strerror(-ret));
 			continue;
 		}
-		verified = true;
+		t->vmas_untracked--;
 		t->vmas_tracked++;
-		walk_vma(t, tracker, uffd, pagemap, vma, args->runs_on, asked);
+		tracked[i] = true;
+		ask_vma(t, tracker, pagemap, vma, args->runs_on, asked);
 	}
 
 	return 0;
 }
 
-static bool same_round(const struct task *t, const struct keeper_msg *kept, const FrazilRounds *parent)
+/* Begins a round of all mappings that are @tracked. */
+static int arm_task(struct task *t, const struct tracker *tracker, int uffd, const struct cr_plugin_track_mem *args,
+		    const bool *tracked)
+{
+	size_t i;
+	int ret;
+
+	ret = tracker->reset ? tracker->reset(t->pid) : 0;
+	if (ret || !tracker->protect)
+		return ret;
+	/* All of it is going to be read, so there would be nothing to learn. */
+	if (!t->has_parent && tracker->reads_are_use)
+		return 0;
+
+	t->protected = true;
+	for (i = 0; i < args->nr_vmas; i++) {
+		const struct cr_plugin_vma *vma = &args->vmas[i];
+
+		if (!tracked[i])
+			continue;
+		ret = tracker->protect(uffd, vma->start, vma->end);
+		if (ret)
+			log_warn("%d: cannot protect %#lx-%#lx: %s; taken as used\n", t->pid, (long)vma->start,
+				 (long)vma->end, strerror(-ret));
+	}
+	return 0;
+}
+
+static int walk_task(struct task *t, const struct tracker *tracker, int uffd, int pagemap,
+		     const struct cr_plugin_track_mem *args)
+{
+	bool *tracked = calloc(args->nr_vmas, sizeof(*tracked));
+	int ret;
+
+	if (!tracked)
+		return -ENOMEM;
+	ret = ask_task(t, tracker, uffd, pagemap, args, tracked);
+	if (!ret && args->runs_on)
+		ret = arm_task(t, tracker, uffd, args, tracked);
+	free(tracked);
+	return ret;
+}
+
+/* Whether what is @kept began with the parent images, and what it tells then. */
+static void believe(struct task *t, const struct keeper_msg *kept, const FrazilRounds *parent)
 {
 	const FrazilTask *p = rounds_find(parent, t->pid, t->start_time);
 
-	return p && p->has_round && p->round.len == ROUND_ID_BYTES &&
-	       !memcmp(p->round.data, kept->round, ROUND_ID_BYTES);
+	t->has_parent = p && p->has_round && p->round.len == ROUND_ID_BYTES &&
+			!memcmp(p->round.data, kept->round, ROUND_ID_BYTES);
+	t->tells_used = t->has_parent && p->tells_used;
 }
 
 /*
@@ -226,13 +288,14 @@ static int get_uffd(struct task *t, const struct tracker *tracker, int keeper, c
 		    const struct cr_plugin_track_mem *args)
 {
 	struct keeper_msg kept;
-	int uffd = keeper < 0 ? -1 : fetch_uffd(keeper, t, &kept);
+	int uffd = keeper < 0 ? -1 : fetch_uffd(keeper, t, tracker, &kept);
 
-	t->has_parent = uffd >= 0 && same_round(t, &kept, parent);
+	if (uffd >= 0)
+		believe(t, &kept, parent);
 	if (parent && !t->has_parent)
-		pr_warn("%d: %s; all of its memory is dumped\n", t->pid,
-			uffd < 0 ? "not tracked since the parent images (was the keeper killed?)"
-				 : "tracked relative to other images than the parent ones");
+		log_warn("%d: %s; all of its memory is dumped\n", t->pid,
+			 uffd < 0 ? "not tracked since the parent images (was the keeper killed?)"
+				  : "tracked relative to other images than the parent ones");
 	if (uffd >= 0 && (t->has_parent || args->runs_on))
 		return uffd;
 	if (uffd >= 0)
@@ -249,10 +312,10 @@ static int walk_current(struct task *t, const struct tracker *tracker, int pagem
 	if (ret != -ESTALE)
 		return ret;
 
-	pr_info("%d: runs another program now\n", t->pid);
+	log_info("%d: runs another program now\n", t->pid);
 	close(*uffd);
 	*uffd = -1;
-	t->has_parent = false;
+	t->has_parent = t->tells_used = false;
 	if (!args->runs_on)
 		return -ENOENT;
 	*uffd = make_uffd(tracker, args);
@@ -276,6 +339,8 @@ static int begin_round(struct task *t, const struct tracker *tracker, int keeper
  * Ends the last round of a stopped task and, if it runs on, begins the next.
  * @parent: rounds file of the parent images, or NULL.
  *
+ * @tracker: NULL where there is none.
+ *
  * Returns 0 when @t says what is known; -ENOTSUP, with the reason logged, when the
  * task is not tracked and criu's own tracking has to do.
  */
@@ -286,6 +351,8 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 
 	t->pid = args->pid;
 	ret = task_start_time(t->pid, &t->start_time);
+	if (!ret && !tracker)
+		ret = rounds_find(parent, t->pid, t->start_time) ? -EOPNOTSUPP : -ENOENT;
 	if (ret)
 		goto out;
 	ret = keeper = keeper_get(args->runs_on);
@@ -302,15 +369,35 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	if (!ret && args->runs_on)
 		ret = begin_round(t, tracker, keeper, uffd);
 out:
-	if (ret < 0 && ret != -ENOENT)
-		pr_warn("%d: cannot be tracked: %s; criu's own tracking is used\n", t->pid, strerror(-ret));
 	if (uffd >= 0)
 		close(uffd);
 	if (pagemap >= 0)
 		close(pagemap);
 	if (keeper >= 0)
 		close(keeper);
-	return ret < 0 ? -ENOTSUP : 0;
+	if (ret >= 0)
+		return 0;
+	return task_give_up(t, parent, ret);
+}
+
+/*
+ * What becomes of a task that cannot be tracked now, because of @error. In images that
+ * Frazil had a hand in, soft-dirty bits say nothing of what changed since: they may
+ * have been reset in a round that came to nothing. So its memory is dumped as a whole
+ * once more. Otherwise criu's own tracking has to do.
+ *
+ * Returns 0 or -ENOTSUP, as task_track() does.
+ */
+int task_give_up(struct task *t, const FrazilRounds *parent, int error)
+{
+	bool was_tracked = rounds_find(parent, t->pid, t->start_time) != NULL;
+
+	task_fini(t);
+	t->has_parent = t->tells_used = false;
+	if (error != -ENOENT)
+		log_warn("%d: cannot be tracked: %s; %s\n", t->pid, keeper_strerror(error),
+			 was_tracked ? "all of its memory is dumped" : "criu's own tracking is used");
+	return was_tracked ? 0 : -ENOTSUP;
 }
 
 void task_fini(struct task *t)

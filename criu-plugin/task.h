@@ -16,18 +16,22 @@ struct task {
 	uint64_t start_time;
 	/* "known" is relative to the parent images. */
 	bool has_parent;
+	/* ... and says which pages are not in use. */
+	bool tells_used;
 	struct run_set known;
 	struct page_counts counts;
 	uint32_t vmas_tracked;
 	uint32_t vmas_untracked;
 	/* The round that began in this run, if any. */
 	bool armed;
+	bool protected; /* it will tell which pages are used */
 	uint8_t round[16];
 };
 
 const char *vma_refusal(const struct cr_plugin_vma *vma);
 int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds *parent,
 	       const struct cr_plugin_track_mem *args);
+int task_give_up(struct task *t, const FrazilRounds *parent, int error);
 void task_fini(struct task *t);
 
 #endif

@@ -12,7 +12,9 @@
 #include "tracker.h"
 #include "uapi.h"
 
-#define PROBE_BYTES 8192ul
+#define PROBE_PAGES 3
+#define PROBE_PAGE  4096ul
+#define PROBE_BYTES (PROBE_PAGES * PROBE_PAGE)
 
 static int uffd_deactivate(int uffd, uint64_t start, uint64_t end)
 {
@@ -21,15 +23,74 @@ static int uffd_deactivate(int uffd, uint64_t start, uint64_t end)
 	return ioctl(uffd, UFFDIO_DEACTIVATE, &range) ? -errno : 0;
 }
 
+static int uffd_rwprotect(int uffd, uint64_t start, uint64_t end)
+{
+	struct uffdio_rwprotect arg = {
+		.range = { .start = start, .len = end - start },
+		.mode = UFFDIO_RWPROTECT_MODE_RWP,
+	};
+
+	return ioctl(uffd, UFFDIO_RWPROTECT, &arg) ? -errno : 0;
+}
+
+/* Documentation/admin-guide/mm/soft-dirty.rst: "4" resets the soft-dirty bits of all of @pid. */
+static int reset_soft_dirty(int pid)
+{
+	char path[32];
+	int fd, ret = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/clear_refs", pid);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, "4", 1) != 1)
+		ret = -errno;
+	close(fd);
+	return ret;
+}
+
+/* linux-6.12 with kernel/series */
 static const struct tracker deactivate = {
 	.name = "deactivate",
+	.tells = "pages written and pages used, exactly",
 	.features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_MINOR_ANON | UFFD_FEATURE_MINOR_ASYNC,
 	.register_mode = UFFDIO_REGISTER_MODE_WP | UFFDIO_REGISTER_MODE_MINOR,
-	.deactivate = uffd_deactivate,
+	.tells_used = true,
+	.is_tracked = scan_is_wp_async,
+	.scan = scan_deactivated,
+	.protect = uffd_deactivate,
+};
+
+/*
+ * Linux 7.3. A mapping is either write-protected or read-write-protected there, so
+ * soft-dirty has to tell what was written. "Used" cannot stand for it where there is
+ * none: criu's own reading is a use, and what was dumped once would be for ever.
+ */
+static const struct tracker rwp = {
+	.name = "rwp",
+	.tells = "pages written, by soft-dirty, and pages used, those that are dumped among them",
+	.features = UFFD_FEATURE_RWP | UFFD_FEATURE_RWP_ASYNC,
+	.register_mode = UFFDIO_REGISTER_MODE_RWP,
+	.tells_used = true,
+	.reads_are_use = true,
+	.is_tracked = scan_is_rwp,
+	.scan = scan_soft_dirty,
+	.reset = reset_soft_dirty,
+	.protect = uffd_rwprotect,
+};
+
+/* Linux 6.7 */
+static const struct tracker wp = {
+	.name = "wp",
+	.tells = "pages written, exactly; nothing about use",
+	.features = UFFD_FEATURE_WP_ASYNC,
+	.register_mode = UFFDIO_REGISTER_MODE_WP,
+	.is_tracked = scan_is_wp_async,
+	.scan = scan_written,
 };
 
 /* In the order in which they are tried. */
-const struct tracker *const trackers[] = { &deactivate, NULL };
+const struct tracker *const trackers[] = { &deactivate, &rwp, &wp, NULL };
 
 static int __attribute__((format(printf, 3, 4))) refuse(struct tracker_verdict *v, int err, const char *fmt, ...)
 {
@@ -73,37 +134,52 @@ int tracker_register(const struct tracker *t, int uffd, uint64_t start, uint64_t
 	return ioctl(uffd, UFFDIO_REGISTER, &reg) ? -errno : 0;
 }
 
-/* One page written, one only read, both armed: does the kernel tell them apart? */
+/* Ends tracking of [start, end): all of its pages are as if they had just been written. */
+void tracker_unregister(int uffd, uint64_t start, uint64_t end)
+{
+	struct uffdio_range range = { .start = start, .len = end - start };
+
+	ioctl(uffd, UFFDIO_UNREGISTER, &range);
+}
+
+/* Three pages: one gets written, one read, one left alone. Does the kernel tell them apart? */
 static int probe_round(const struct tracker *t, int uffd, int pagemap, volatile char *page, struct tracker_verdict *v)
 {
-	uint64_t start = (uintptr_t)page, end = start + PROBE_BYTES;
+	uint64_t start = (uintptr_t)page, end = start + PROBE_PAGES * PROBE_PAGE;
 	struct page_counts before = {}, after = {};
-	int ret;
+	int ret, i;
 
-	page[0] = page[PROBE_BYTES / 2] = 1;
+	for (i = 0; i < PROBE_PAGES; i++)
+		page[i * PROBE_PAGE] = 1;
 	ret = tracker_register(t, uffd, start, end);
 	if (ret)
 		return refuse(v, -ret, "anonymous memory cannot be registered");
-	ret = scan_pages(pagemap, start, end, true, NULL, &before);
+	ret = t->scan(pagemap, start, end, true, NULL, &before);
 	if (ret)
-		return refuse(v, -ret, "no PAGEMAP_SCAN (Linux 6.7)");
-	ret = t->deactivate ? t->deactivate(uffd, start, end) : 0;
+		return refuse(v, -ret, "no PAGEMAP_SCAN as of Linux 6.7");
+	ret = t->reset ? t->reset(getpid()) : 0;
 	if (ret)
-		return refuse(v, -ret, "UFFDIO_DEACTIVATE does not work");
+		return refuse(v, -ret, "soft-dirty cannot be reset");
+	ret = t->protect ? t->protect(uffd, start, end) : 0;
+	if (ret)
+		return refuse(v, -ret, "memory cannot be made inaccessible");
 
 	page[0] = 2;
-	ret = scan_pages(pagemap, start, end, false, NULL, &after);
+	(void)page[PROBE_PAGE];
+	ret = t->scan(pagemap, start, end, false, NULL, &after);
 	if (ret)
-		return refuse(v, -ret, "PAGEMAP_SCAN of a deactivated page");
-	if (before.scanned != 2 || after.written != 1)
-		return refuse(v, EOPNOTSUPP, "a written page is not reported");
-	if (t->deactivate && (after.cold != 1 || page[PROBE_BYTES / 2] != 1))
-		return refuse(v, EOPNOTSUPP, "a deactivated page is not reported");
+		return refuse(v, -ret, "PAGEMAP_SCAN of protected pages");
+	if (before.scanned != PROBE_PAGES || after.scanned != PROBE_PAGES)
+		return refuse(v, EOPNOTSUPP, "present pages are not reported");
+	if (t->protect && after.cold != 1)
+		return refuse(v, EOPNOTSUPP, "used pages are not told from others");
+	if (after.written != 1)
+		return refuse(v, EOPNOTSUPP, "written pages are not told from others");
 	return 0;
 }
 
 /*
- * Finds out whether @t works here by using it on two pages of this process: a
+ * Finds out whether @t works here by using it on pages of this process: a
  * feature bit alone proves nothing, other kernels give it other meanings.
  *
  * Returns 0, or -errno with the reason in @v.
@@ -126,8 +202,7 @@ int tracker_probe(const struct tracker *t, struct tracker_verdict *v)
 	}
 	ret = tracker_open(t, uffd);
 	if (ret) {
-		refuse(v, -ret, "the kernel lacks userfaultfd features %#llx (not built with the Frazil series)",
-		       (unsigned long long)t->features);
+		refuse(v, -ret, "the kernel lacks userfaultfd features %#llx", (unsigned long long)t->features);
 		goto out;
 	}
 	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
@@ -154,16 +229,36 @@ out:
 	return ret;
 }
 
-/*
- * The first tracker that works here, or NULL with the reason why the last one
- * tried does not.
- */
-const struct tracker *tracker_select(struct tracker_verdict *v)
+/* The tracker of that name, or NULL. */
+const struct tracker *tracker_find(const char *name)
 {
 	int i;
 
 	for (i = 0; trackers[i]; i++)
-		if (!tracker_probe(trackers[i], v))
+		if (!strcmp(trackers[i]->name, name))
 			return trackers[i];
+	return NULL;
+}
+
+/*
+ * The tracker called @name, or the first that works here for NULL. Returns NULL with
+ * the reason when there is none: when none works, those of all that were tried.
+ */
+const struct tracker *tracker_select(const char *name, struct tracker_verdict *v)
+{
+	struct tracker_verdict one;
+	size_t len = 0;
+	int i;
+
+	snprintf(v->reason, sizeof(v->reason), "there is no such tracker");
+	for (i = 0; trackers[i]; i++) {
+		if (name && strcmp(name, trackers[i]->name))
+			continue;
+		if (!tracker_probe(trackers[i], &one))
+			return trackers[i];
+		if (len < sizeof(v->reason))
+			len += snprintf(v->reason + len, sizeof(v->reason) - len, "%s%s: %s", len ? "; " : "",
+					trackers[i]->name, one.reason);
+	}
 	return NULL;
 }

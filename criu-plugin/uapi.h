@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the kernel series adds to linux/userfaultfd.h and linux/fs.h. Distribution
- * headers lack it; the numbers are those of kernel/README.md.
+ * What the kernel series and newer kernels add to linux/userfaultfd.h and linux/fs.h.
+ * Distribution headers lack it; the numbers of the series are those of kernel/README.md.
  */
 #ifndef FRAZIL_UAPI_H
 #define FRAZIL_UAPI_H
@@ -54,6 +54,22 @@ struct pm_scan_arg {
 
 #ifndef UFFD_FEATURE_WP_ASYNC
 #define UFFD_FEATURE_WP_ASYNC (1 << 15)
+#endif
+
+/* Linux 7.3. Other kernels give these bits another meaning, or will: probe, see tracker.c. */
+#ifndef UFFDIO_REGISTER_MODE_RWP
+#define UFFDIO_REGISTER_MODE_RWP  (1ull << 3)
+#define UFFD_FEATURE_RWP	  (1 << 17)
+#define UFFD_FEATURE_RWP_ASYNC	  (1 << 18)
+#define UFFDIO_RWPROTECT_MODE_RWP (1ull << 0)
+
+struct uffdio_rwprotect {
+	struct uffdio_range range;
+	__u64 mode;
+};
+
+#define UFFDIO_RWPROTECT _IOWR(UFFDIO, 0x09, struct uffdio_rwprotect)
+#define PAGE_IS_ACCESSED (1 << 9)
 #endif
 
 #ifndef USERFAULTFD_IOC_NEW

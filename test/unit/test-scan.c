@@ -47,13 +47,13 @@ static void test_answer(void)
 	check("nothing known: all written and hot",
 	      nr == 2 && same(&out[0], 0, 10, PRESENT | SD | EAGER) && same(&out[1], 20, 30, PRESENT | SD | EAGER));
 
-	run_set_add(&known, PG(2), PG(4), PAGE_CLEAN | PAGE_COLD);
-	run_set_add(&known, PG(5), PG(25), PAGE_CLEAN);
+	run_set_add(&known, PG(2), PG(6), PAGE_CLEAN | PAGE_COLD);
+	run_set_add(&known, PG(7), PG(25), PAGE_CLEAN);
 	run_set_add(&known, PG(29), PG(40), PAGE_COLD);
 	nr = scan_answer(&known, true, in, 2, out, 16, &walk_end);
 	check("cut along what is known",
-	      nr == 7 && same(&out[0], 0, 2, PRESENT | SD | EAGER) && same(&out[1], 2, 4, PRESENT) &&
-		      same(&out[2], 4, 5, PRESENT | SD | EAGER) && same(&out[3], 5, 10, PRESENT | EAGER) &&
+	      nr == 7 && same(&out[0], 0, 2, PRESENT | SD | EAGER) && same(&out[1], 2, 6, PRESENT) &&
+		      same(&out[2], 6, 7, PRESENT | SD | EAGER) && same(&out[3], 7, 10, PRESENT | EAGER) &&
 		      same(&out[4], 20, 25, PRESENT | EAGER) && same(&out[5], 25, 29, PRESENT | SD | EAGER) &&
 		      same(&out[6], 29, 30, PRESENT | SD));
 	check("a whole answer leaves walk_end alone", walk_end == 99);
@@ -64,10 +64,32 @@ static void test_answer(void)
 
 	nr = scan_answer(&known, true, in, 2, out, 3, &walk_end);
 	check("a full buffer ends the walk where it is full",
-	      nr == 3 && same(&out[2], 4, 5, PRESENT | SD | EAGER) && walk_end == PG(5));
+	      nr == 3 && same(&out[2], 6, 7, PRESENT | SD | EAGER) && walk_end == PG(7));
 
 	nr = scan_answer(&known, true, in, 0, out, 16, &walk_end);
 	check("nothing present, nothing answered", nr == 0);
+	run_set_fini(&known);
+}
+
+static void test_gaps(void)
+{
+	struct page_region in[] = { { PG(0), PG(3), PRESENT }, { PG(40), PG(60), PRESENT } }, out[16];
+	struct run_set known = {};
+	uint64_t walk_end;
+	size_t nr;
+
+	run_set_add(&known, PG(1), PG(3), PAGE_CLEAN | PAGE_COLD);
+	run_set_add(&known, PG(40), PG(41), PAGE_COLD);
+	run_set_add(&known, PG(42), PG(46), PAGE_COLD);
+	run_set_add(&known, PG(58), PG(60), PAGE_COLD);
+	nr = scan_answer(&known, true, in, 2, out, 16, &walk_end);
+	check("a short stretch between hot pages is eager, over a hole as well",
+	      nr == 6 && same(&out[0], 0, 1, PRESENT | SD | EAGER) && same(&out[1], 1, 3, PRESENT | EAGER) &&
+		      same(&out[2], 40, 42, PRESENT | SD | EAGER));
+	check("a longer one is not", same(&out[3], 42, 46, PRESENT | SD));
+	check("nor one at the end", same(&out[5], 58, 60, PRESENT | SD));
+	nr = scan_answer(&known, false, in, 2, out, 16, &walk_end);
+	check("nor any without hints", nr == 3 && same(&out[2], 40, 60, PRESENT | SD));
 	run_set_fini(&known);
 }
 
@@ -82,6 +104,22 @@ static void test_resume(void)
 	check("walk_end beyond the last region counts", scan_resume(&arg, regions, 4) == PG(50));
 }
 
+/* bridge_gaps() page by page: @eager of those that are @present. */
+static void bridge_pages(const int *present, int *eager, unsigned int nr)
+{
+	unsigned int i, j, gap;
+
+	for (i = 0; i < nr; i++) {
+		if (!present[i] || !eager[i])
+			continue;
+		for (gap = 0, j = i + 1; j < nr && !(present[j] && eager[j]); j++)
+			gap += present[j];
+		if (j < nr && gap < COLD_GAP_PAGES)
+			for (; j > i; j--)
+				eager[j] = 1;
+	}
+}
+
 /* Against a per-page model, with random sets. */
 static void test_random(void)
 {
@@ -91,7 +129,7 @@ static void test_random(void)
 	srand(1);
 	for (round = 0; round < 2000; round++) {
 		unsigned int state[PAGES] = {}, i;
-		int present[PAGES];
+		int present[PAGES], eager[PAGES];
 		struct run_set known = {};
 		struct page_region in[PAGES] = {}, out[PAGES];
 		size_t nr_in = 0, nr, r = 0;
@@ -100,6 +138,7 @@ static void test_random(void)
 		for (i = 0; i < PAGES; i++) {
 			state[i] = rand() % 3 ? (i ? state[i - 1] : 0) : (unsigned int)rand() % 4;
 			present[i] = rand() % 4 != 0;
+			eager[i] = !(state[i] & PAGE_COLD);
 			if (state[i])
 				run_set_add(&known, PG(i), PG(i + 1), state[i]);
 			if (!present[i])
@@ -110,8 +149,9 @@ static void test_random(void)
 				in[nr_in++] = (struct page_region){ PG(i), PG(i + 1), PRESENT };
 		}
 		nr = scan_answer(&known, true, in, nr_in, out, limit, &walk_end);
+		bridge_pages(present, eager, walk_end / PAGE_BYTES);
 		for (i = 0; i < PAGES && PG(i) < walk_end; i++) {
-			uint64_t want = PRESENT | (state[i] & PAGE_CLEAN ? 0 : SD) | (state[i] & PAGE_COLD ? 0 : EAGER);
+			uint64_t want = PRESENT | (state[i] & PAGE_CLEAN ? 0 : SD) | (eager[i] ? EAGER : 0);
 
 			while (r < nr && out[r].end <= PG(i))
 				r++;
@@ -129,6 +169,7 @@ int main(void)
 {
 	test_set();
 	test_answer();
+	test_gaps();
 	test_resume();
 	test_random();
 	return tap_done();

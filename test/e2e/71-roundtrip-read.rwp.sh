@@ -1,0 +1,2 @@
+MODE=read TRACKER=rwp
+. "$(dirname "$0")/30-roundtrip.sh"
