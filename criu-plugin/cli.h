@@ -9,5 +9,7 @@
 
 int cmd_check(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_track(int argc, char **argv);
+int cmd_untrack(int argc, char **argv);
 
 #endif

@@ -12,6 +12,8 @@ static const struct verb {
 } verbs[] = {
 	{ "check", cmd_check, "what this kernel, this criu and this user can do" },
 	{ "status", cmd_status, "which tasks are tracked, and what is known of their pages" },
+	{ "track", cmd_track, "begin to track a task, or begin a new round" },
+	{ "untrack", cmd_untrack, "end it" },
 	{},
 };
 

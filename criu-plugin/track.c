@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * frazil track and frazil untrack: a round of tracking without criu and without images,
+ * to see with `frazil status` what a task uses.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <compel/infect.h>
+#include <compel/log.h>
+#include <compel/task-state.h>
+
+#include "cli.h"
+#include "config.h"
+#include "host.h"
+#include "keeper.h"
+#include "maps.h"
+#include "task.h"
+
+/* How long a task may take to stop. criu gives up after as long. */
+#define STOP_TIMEOUT_S 10
+
+extern char **environ;
+
+static bool verbose;
+
+void host_log(enum host_level level, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (level > (verbose ? HOST_DEBUG : HOST_WARN))
+		return;
+	fputs("frazil: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+}
+
+int host_run(const char *path, char *const argv[])
+{
+	pid_t pid;
+	int status;
+
+	if (posix_spawn(&pid, path, NULL, NULL, argv, environ))
+		return -1;
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return -1;
+	return status ? -1 : 0;
+}
+
+static void compel_says(unsigned int level, const char *fmt, va_list ap)
+{
+	vfprintf(stderr, fmt, ap);
+}
+
+static void on_alarm(int sig)
+{
+}
+
+/* Stops @pid under ptrace. Returns the state it was in, or -errno. */
+static int stop_task(int pid)
+{
+	/* Without SA_RESTART, so that waiting ends. */
+	struct sigaction act = { .sa_handler = on_alarm };
+	int state;
+
+	sigaction(SIGALRM, &act, NULL);
+	alarm(STOP_TIMEOUT_S);
+	state = compel_stop_task(pid);
+	if (state < 0)
+		state = alarm(0) ? -EPERM : -ETIMEDOUT;
+	alarm(0);
+	return state;
+}
+
+static int track_stopped(int pid, const struct tracker *tracker, struct task *t)
+{
+	struct cr_plugin_track_mem args = { .pid = pid, .runs_on = true };
+	struct maps maps;
+	int ret;
+
+	ret = maps_read(pid, &maps);
+	if (ret)
+		return ret;
+	args.vmas = maps.vmas;
+	args.nr_vmas = maps.nr;
+	args.syscall_ip = maps.exec_start;
+	ret = maps.exec_start ? task_track(t, tracker, NULL, &args) : -ENOEXEC;
+	maps_fini(&maps);
+	return ret;
+}
+
+static int track(int pid, bool json)
+{
+	struct tracker_verdict verdict;
+	const struct tracker *tracker;
+	struct config config;
+	struct task t = {};
+	char error[256];
+	int state, ret;
+
+	if (config_read(&config, error, sizeof(error))) {
+		fprintf(stderr, "frazil: %s\n", error);
+		return EXIT_NO;
+	}
+	tracker = tracker_select(config.tracker, &verdict);
+	if (!tracker) {
+		fprintf(stderr, "frazil: memory cannot be tracked: %s\n", verdict.reason);
+		return EXIT_NO;
+	}
+
+	compel_log_init(compel_says, verbose ? COMPEL_LOG_DEBUG : COMPEL_LOG_ERROR);
+	state = stop_task(pid);
+	if (state < 0) {
+		fprintf(stderr, "frazil: %d cannot be stopped: %s\n", pid,
+			state == -ETIMEDOUT ? "it does not react; is it in uninterruptible sleep?"
+					    : "is it there, yours, and not traced by somebody?");
+		return EXIT_NO;
+	}
+	ret = track_stopped(pid, tracker, &t);
+	if (compel_resume_task(pid, state, state))
+		fprintf(stderr, "frazil: %d may still be stopped: kill -CONT %d\n", pid, pid);
+	if (ret) {
+		fprintf(stderr, "frazil: %d is not tracked%s%s\n", pid, ret == -ENOTSUP ? "" : ": ",
+			ret == -ENOTSUP ? "" : strerror(-ret));
+	} else if (json) {
+		printf("{\"pid\": %d, \"tracker\": \"%s\", \"pages\": %llu, \"mappings_tracked\": %u, "
+		       "\"mappings_untracked\": %u}\n",
+		       pid, tracker->name, (unsigned long long)t.counts.scanned, t.vmas_tracked, t.vmas_untracked);
+	} else {
+		printf("%d is tracked with %s: %llu pages in %u mappings; %u mappings cannot be\n", pid, tracker->name,
+		       (unsigned long long)t.counts.scanned, t.vmas_tracked, t.vmas_untracked);
+	}
+	task_fini(&t);
+	return ret ? EXIT_NO : EXIT_OK;
+}
+
+static int untrack(int pid, bool json)
+{
+	struct keeper_msg msg = { .op = KEEPER_DROP, .pid = pid };
+	int sock, ret;
+
+	ret = task_start_time(pid, &msg.start_time);
+	if (ret) {
+		fprintf(stderr, "frazil: there is no task %d\n", pid);
+		return EXIT_NO;
+	}
+	ret = sock = keeper_connect();
+	if (sock >= 0) {
+		ret = keeper_call(sock, &msg, -1, NULL);
+		close(sock);
+	}
+	if (ret == -ENOENT || ret == -ECONNREFUSED)
+		fprintf(stderr, "frazil: %d is not tracked\n", pid);
+	else if (ret < 0)
+		fprintf(stderr, "frazil: %s\n", keeper_strerror(ret));
+	else if (json)
+		printf("{\"pid\": %d, \"untracked\": true}\n", pid);
+	return ret < 0 ? EXIT_NO : EXIT_OK;
+}
+
+static void usage(FILE *f, bool on)
+{
+	if (on)
+		fputs("Usage: frazil track [--json] [--verbose] PID\n"
+		      "\n"
+		      "Begins to track the memory of a task, or begins a new round if it is tracked:\n"
+		      "frazil status then tells which pages were written and used since. The task is\n"
+		      "stopped for some milliseconds. The next criu pre-dump or dump is a full one.\n"
+		      "The tracker is chosen as for criu, see " CONFIG_FILE ".\n",
+		      f);
+	else
+		fputs("Usage: frazil untrack [--json] PID\n"
+		      "\n"
+		      "Ends the tracking of a task, which goes on as if it had never been. The next criu\n"
+		      "pre-dump or dump is a full one.\n",
+		      f);
+	fputs("\nExit status 0: done; 1: not done, with the reason; 2: wrong usage.\n", f);
+}
+
+static int cmd(int argc, char **argv, bool on)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{},
+	};
+	bool json = false;
+	char *end;
+	long pid;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (opt) {
+		case 'j':
+			json = true;
+			break;
+		case 'v':
+			verbose = true;
+			break;
+		case 'h':
+			usage(stdout, on);
+			return EXIT_OK;
+		default:
+			usage(stderr, on);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind != argc - 1) {
+		usage(stderr, on);
+		return EXIT_USAGE;
+	}
+	pid = strtol(argv[optind], &end, 10);
+	if (*end || pid <= 0 || pid > INT32_MAX) {
+		fprintf(stderr, "frazil: '%s' is no pid\n", argv[optind]);
+		return EXIT_USAGE;
+	}
+	return on ? track(pid, json) : untrack(pid, json);
+}
+
+int cmd_track(int argc, char **argv)
+{
+	return cmd(argc, argv, true);
+}
+
+int cmd_untrack(int argc, char **argv)
+{
+	return cmd(argc, argv, false);
+}
