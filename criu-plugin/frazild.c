@@ -8,22 +8,29 @@
  * two rounds. The task must not hold it: criu refuses to dump a task with an open
  * userfaultfd. So this process does.
  *
- * It never uses what it keeps. When it ends, for whatever reason, the kernel makes
- * every page accessible again, tasks go on, and the next dump is a full one.
+ * It uses what it keeps for one thing only. A fork of a tracked task waits until
+ * somebody has read of it, and gives a userfaultfd of the child: that is read at once
+ * and kept as well, until the next run of criu finds out whose it is. All else is done
+ * by others. When the keeper ends, for whatever reason, the kernel makes every page
+ * accessible again, tasks and their forks go on, and the next dump is a full one.
  *
- * A task's death is noticed through its pidfd. With nothing left to keep it ends by
- * itself after a while. A lock file beside the socket sees to it that there is only
- * one; it is never removed, so that the lock cannot be split.
+ * A task's death is noticed through its pidfd; that of a child nobody knows, by trying.
+ * With nothing left to keep it ends by itself after a while. A lock file beside the
+ * socket sees to it that there is only one; it is never removed, so that the lock
+ * cannot be split. It may be handed a listening socket, as systemd does.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,25 +38,34 @@
 #include <unistd.h>
 
 #include "keeper.h"
+#include "uapi.h"
 
 #define KEEPER_DIR  "/run/frazil"
 #define KEEPER_LOCK KEEPER_DIR "/keeper.lock"
 #define IDLE_S	    60
+/* With fewer forked children than these it is not worth it to look for dead ones. */
+#define PRUNE_MIN 64
+
+/* The first descriptor that systemd passes: SD_LISTEN_FDS_START of sd_listen_fds(3). */
+#define LISTEN_FD (STDERR_FILENO + 1)
 
 /* What an epoll event is about. */
 struct source {
-	enum { SRC_LISTEN, SRC_CLIENT, SRC_TASK } kind;
-	int fd; /* for a task: its pidfd */
+	enum { SRC_LISTEN, SRC_CLIENT, SRC_TASK, SRC_UFFD } kind;
+	int fd;
 };
 
+/* A tracked task, or a forked child that nobody claimed: then info.fork_id is not 0. */
 struct kept {
-	struct source src; /* first: epoll hands it back */
-	int uffd;
+	struct source pidfd; /* fd -1 for a forked child */
+	struct source uffd;
 	struct keeper_msg info;
 	struct kept *next;
 };
 
-static struct kept *tasks;
+static struct kept *tasks, *forks;
+static size_t nr_forks;
+static uint32_t last_fork_id;
 static int epoll_fd = -1;
 
 static struct kept **find(int pid, uint64_t start_time)
@@ -62,13 +78,23 @@ static struct kept **find(int pid, uint64_t start_time)
 	return p;
 }
 
+static struct kept **find_fork(uint32_t id)
+{
+	struct kept **p;
+
+	for (p = &forks; *p && (*p)->info.fork_id != id; p = &(*p)->next)
+		;
+	return p;
+}
+
 static void forget(struct kept **p)
 {
 	struct kept *k = *p;
 
 	*p = k->next;
-	close(k->uffd);
-	close(k->src.fd);
+	close(k->uffd.fd);
+	if (k->pidfd.fd >= 0)
+		close(k->pidfd.fd);
 	free(k);
 }
 
@@ -79,45 +105,165 @@ static int watch(struct source *src)
 	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, src->fd, &ev) ? -errno : 0;
 }
 
+static struct kept *new_kept(const struct keeper_msg *info, int uffd)
+{
+	struct kept *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return NULL;
+	k->info = *info;
+	k->pidfd = (struct source){ .kind = SRC_TASK, .fd = -1 };
+	k->uffd = (struct source){ .kind = SRC_UFFD, .fd = uffd };
+	return k;
+}
+
+/* Names the task that @k is about. Returns 0 or -errno. */
+static int identify(struct kept *k, int pid, uint64_t start_time)
+{
+	uint64_t is;
+	int ret;
+
+	k->pidfd.fd = syscall(SYS_pidfd_open, pid, 0);
+	if (k->pidfd.fd < 0)
+		return -errno;
+	/* Only now is it certain that the pid is, and stays, that task's. */
+	ret = task_start_time(pid, &is);
+	if (!ret && is != start_time)
+		ret = -ESRCH;
+	if (!ret)
+		ret = watch(&k->pidfd);
+	if (ret) {
+		close(k->pidfd.fd);
+		k->pidfd.fd = -1;
+	}
+	return ret;
+}
+
+/*
+ * Whether there is still a task with the mm of a forked child: an operation that finds
+ * nothing to do, at an address where nothing is mapped, says so.
+ */
+static bool is_alive(const struct kept *fork)
+{
+	struct uffdio_writeprotect unprotect = { .range = { .start = 4096, .len = 4096 } };
+
+	return !ioctl(fork->uffd.fd, UFFDIO_WRITEPROTECT, &unprotect) || errno != ESRCH;
+}
+
+static void prune_forks(void)
+{
+	struct kept **p = &forks;
+
+	nr_forks = 0;
+	while (*p) {
+		if (is_alive(*p)) {
+			p = &(*p)->next;
+			nr_forks++;
+		} else {
+			forget(p);
+		}
+	}
+}
+
 /* Takes over @uffd on success only. */
 static int put(const struct keeper_msg *msg, int uffd)
 {
 	struct kept **old = find(msg->pid, msg->start_time), *k;
-	uint64_t start_time;
 	int ret;
 
 	if (uffd < 0)
 		return -EINVAL;
-	k = calloc(1, sizeof(*k));
+	k = new_kept(msg, uffd);
 	if (!k)
 		return -ENOMEM;
-	k->info = *msg;
-	k->src.kind = SRC_TASK;
-	k->src.fd = syscall(SYS_pidfd_open, msg->pid, 0);
-	if (k->src.fd < 0) {
-		ret = -errno;
-		goto err;
-	}
-	/* Only now is it certain that the pid is, and stays, that task's. */
-	ret = task_start_time(msg->pid, &start_time);
-	if (!ret && start_time != msg->start_time)
-		ret = -ESRCH;
+	k->info.fork_id = 0;
+	ret = identify(k, msg->pid, msg->start_time);
 	if (!ret)
-		ret = watch(&k->src);
+		ret = watch(&k->uffd);
 	if (ret) {
-		close(k->src.fd);
-		goto err;
+		if (k->pidfd.fd >= 0)
+			close(k->pidfd.fd);
+		free(k);
+		return ret;
 	}
 
 	if (*old)
 		forget(old);
-	k->uffd = uffd;
 	k->next = tasks;
 	tasks = k;
 	return 0;
-err:
-	free(k);
-	return ret;
+}
+
+/* A forked child turned out to be this task. */
+static int claim(const struct keeper_msg *msg)
+{
+	struct kept **p = find_fork(msg->fork_id), **old = find(msg->pid, msg->start_time), *k = *p;
+	int ret;
+
+	if (!k)
+		return -ENOENT;
+	ret = identify(k, msg->pid, msg->start_time);
+	if (ret)
+		return ret;
+	if (*old)
+		forget(old);
+	*p = k->next;
+	k->info.pid = msg->pid;
+	k->info.start_time = msg->start_time;
+	k->info.fork_id = 0;
+	k->next = tasks;
+	tasks = k;
+	return 0;
+}
+
+/* Keeps the userfaultfd of a child that the task of @parent forked. */
+static void add_fork(const struct kept *parent, int uffd)
+{
+	static size_t prune_at = PRUNE_MIN;
+	struct kept *k = new_kept(&parent->info, uffd);
+
+	if (!k || watch(&k->uffd)) {
+		/* Tracking of the child ends with that. */
+		close(uffd);
+		free(k);
+		return;
+	}
+	k->info.fork_id = ++last_fork_id ?: ++last_fork_id;
+	k->next = forks;
+	forks = k;
+
+	/* Now and then: each costs a system call, and a server may have many children. */
+	if (++nr_forks >= prune_at) {
+		prune_forks();
+		prune_at = 2 * nr_forks > PRUNE_MIN ? 2 * nr_forks : PRUNE_MIN;
+	}
+}
+
+static struct kept **find_uffd(struct kept **list, const struct source *src)
+{
+	while (*list && &(*list)->uffd != src)
+		list = &(*list)->next;
+	return list;
+}
+
+/* A task waits in fork() until this has been read. */
+static void read_events(const struct source *src)
+{
+	struct kept **p = find_uffd(&tasks, src);
+	struct uffd_msg msg;
+	ssize_t len;
+
+	if (!*p)
+		p = find_uffd(&forks, src);
+	if (!*p)
+		return;
+	len = read((*p)->uffd.fd, &msg, sizeof(msg));
+	if (len == sizeof(msg) && msg.event == UFFD_EVENT_FORK) {
+		add_fork(*p, msg.arg.fork.ufd);
+	} else if (len < 0 && errno != EAGAIN && errno != EINTR) {
+		/* Out of descriptors or memory: rather not tracked than held up. */
+		forget(p);
+	}
 }
 
 static int answer(int sock, struct keeper_msg *msg, int error, int fd)
@@ -128,15 +274,14 @@ static int answer(int sock, struct keeper_msg *msg, int error, int fd)
 	return msg_send(sock, msg, sizeof(*msg), fd);
 }
 
-static int list(int sock, struct keeper_msg *msg)
+static int list(int sock, struct keeper_msg *msg, const struct kept *k, bool with_uffd)
 {
-	struct kept *k;
 	int ret;
 
-	for (k = tasks; k; k = k->next) {
+	for (; k; k = k->next) {
 		struct keeper_msg info = k->info;
 
-		ret = answer(sock, &info, 0, -1);
+		ret = answer(sock, &info, 0, with_uffd ? k->uffd.fd : -1);
 		if (ret)
 			return ret;
 	}
@@ -169,7 +314,7 @@ static int serve(int sock)
 	case KEEPER_GET:
 		if (*p)
 			msg = (*p)->info;
-		ret = answer(sock, &msg, *p ? 0 : ENOENT, *p ? (*p)->uffd : -1);
+		ret = answer(sock, &msg, *p ? 0 : ENOENT, *p ? (*p)->uffd.fd : -1);
 		break;
 	case KEEPER_DROP:
 		ret = answer(sock, &msg, *p ? 0 : ENOENT, -1);
@@ -177,7 +322,14 @@ static int serve(int sock)
 			forget(p);
 		break;
 	case KEEPER_LIST:
-		ret = list(sock, &msg);
+		ret = list(sock, &msg, tasks, false);
+		break;
+	case KEEPER_FORKS:
+		prune_forks();
+		ret = list(sock, &msg, forks, true);
+		break;
+	case KEEPER_CLAIM:
+		ret = answer(sock, &msg, -claim(&msg), -1);
 		break;
 	default:
 		ret = answer(sock, &msg, EOPNOTSUPP, -1);
@@ -228,11 +380,13 @@ static void dispatch(struct source *src)
 		}
 		break;
 	case SRC_TASK:
-		for (p = &tasks; *p; p = &(*p)->next)
-			if (&(*p)->src == src) {
-				forget(p);
-				break;
-			}
+		for (p = &tasks; *p && &(*p)->pidfd != src; p = &(*p)->next)
+			;
+		if (*p)
+			forget(p);
+		break;
+	case SRC_UFFD:
+		read_events(src);
 		break;
 	}
 }
@@ -251,6 +405,8 @@ static int run(int listen_fd, int idle_s)
 		if (nr < 0 && errno != EINTR)
 			return 1;
 		if (nr == 0)
+			prune_forks();
+		if (nr == 0 && !forks)
 			return 0;
 		/* One at a time: serving one may free another. */
 		if (nr == 1)
@@ -258,8 +414,22 @@ static int run(int listen_fd, int idle_s)
 	}
 }
 
-/* Returns a listening socket, or -errno; -EALREADY when another keeper runs. */
-static int make_listener(void)
+/* Whether whoever started this has passed a listening socket, and only that. */
+static bool is_activated(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
+	int listening = 0;
+	socklen_t len = sizeof(listening);
+
+	return pid && fds && atoi(pid) == getpid() && atoi(fds) == 1 &&
+	       !getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) && listening;
+}
+
+/*
+ * @passed: a listening socket to use, or -1. Returns one, or -errno; -EALREADY when
+ * another keeper runs.
+ */
+static int make_listener(int passed)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = KEEPER_SOCKET };
 	int lock, sock, ret;
@@ -274,6 +444,8 @@ static int make_listener(void)
 		close(lock);
 		return -EALREADY;
 	}
+	if (passed >= 0)
+		return passed;
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return -errno;
@@ -315,7 +487,7 @@ static void usage(FILE *f)
 	      "frazil_plugin.so when it is needed; ends by itself when nothing is left to\n"
 	      "keep. Killing it does no harm: tracking ends, and the next dump is a full one.\n"
 	      "\n"
-	      "  --foreground    do not fork\n"
+	      "  --foreground    do not fork; so it is when systemd passes the socket\n"
 	      "  --idle SECONDS  how long to wait for work with nothing to keep (60)\n",
 	      f);
 }
@@ -329,6 +501,8 @@ int main(int argc, char **argv)
 		{},
 	};
 	int foreground = 0, idle_s = IDLE_S, opt, sock, null, ret;
+	struct rlimit files;
+	bool activated;
 
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (opt) {
@@ -351,20 +525,27 @@ int main(int argc, char **argv)
 	 * Whoever started it may have left descriptors open, of a container, say; or
 	 * closed the standard ones, which must not become the lock or the socket.
 	 */
-	closefrom(STDERR_FILENO + 1);
+	activated = is_activated();
+	closefrom(activated ? LISTEN_FD + 1 : LISTEN_FD);
 	while ((null = open("/dev/null", O_RDWR)) >= 0 && null <= STDERR_FILENO)
 		;
 	close(null);
 	signal(SIGPIPE, SIG_IGN);
 
-	sock = make_listener();
+	/* Each child that is forked takes a descriptor. */
+	if (!getrlimit(RLIMIT_NOFILE, &files)) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+
+	sock = make_listener(activated ? LISTEN_FD : -1);
 	if (sock == -EALREADY)
 		return 0;
 	if (sock < 0) {
 		fprintf(stderr, "frazild: cannot listen at %s: %s\n", KEEPER_SOCKET, strerror(-sock));
 		return 1;
 	}
-	if (!foreground) {
+	if (!foreground && !activated) {
 		ret = go_background();
 		if (ret) {
 			fprintf(stderr, "frazild: cannot go to the background: %s\n", strerror(-ret));
@@ -375,6 +556,7 @@ int main(int argc, char **argv)
 	if (epoll_fd < 0)
 		return 1;
 	ret = run(sock, idle_s);
-	unlink(KEEPER_SOCKET);
+	if (!activated)
+		unlink(KEEPER_SOCKET);
 	return ret;
 }

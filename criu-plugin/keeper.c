@@ -126,18 +126,27 @@ const char *keeper_strerror(int error)
 	}
 }
 
-/* The next answer to KEEPER_LIST. Returns 0, -ENOENT after the last, or -errno. */
-int keeper_next(int sock, struct keeper_msg *msg)
+/*
+ * The next answer to KEEPER_LIST or KEEPER_FORKS. *@fd gets the descriptor that came
+ * with it, or -1, and is the caller's; may be NULL.
+ *
+ * Returns 0, -ENOENT after the last, or -errno.
+ */
+int keeper_next(int sock, struct keeper_msg *msg, int *fd)
 {
-	int fd, ret = msg_recv(sock, msg, sizeof(*msg), &fd);
+	int got = -1, ret = msg_recv(sock, msg, sizeof(*msg), &got);
 
-	if (fd >= 0)
-		close(fd);
-	if (ret)
-		return ret;
-	if (msg->magic != KEEPER_MAGIC || msg->version != KEEPER_VERSION)
-		return -EPROTO;
-	return -msg->error;
+	if (!ret && (msg->magic != KEEPER_MAGIC || msg->version != KEEPER_VERSION))
+		ret = -EPROTO;
+	if (!ret)
+		ret = -msg->error;
+	if ((ret || !fd) && got >= 0) {
+		close(got);
+		got = -1;
+	}
+	if (fd)
+		*fd = got;
+	return ret;
 }
 
 /*

@@ -3,8 +3,8 @@
  * How frazil_plugin.so and frazil talk to frazild, the keeper.
  *
  * A SOCK_SEQPACKET socket; each request is one struct keeper_msg and is answered
- * by one, KEEPER_LIST by one per task and an empty one. Descriptors travel beside
- * the message: to the keeper with KEEPER_PUT, from it with KEEPER_GET.
+ * by one, the lists by one per entry and one with ENOENT. Descriptors travel beside
+ * the message: to the keeper with KEEPER_PUT, from it with KEEPER_GET and KEEPER_FORKS.
  */
 #ifndef FRAZIL_KEEPER_H
 #define FRAZIL_KEEPER_H
@@ -14,7 +14,7 @@
 
 #define KEEPER_SOCKET	   "/run/frazil/keeper.sock"
 #define KEEPER_MAGIC	   0x4c5a5246u /* "FRZL" */
-#define KEEPER_VERSION	   1
+#define KEEPER_VERSION	   2
 #define ROUND_ID_BYTES	   16
 #define TRACKER_NAME_BYTES 16
 
@@ -23,7 +23,17 @@ enum keeper_op {
 	KEEPER_GET,	/* a duplicate of it */
 	KEEPER_DROP,	/* end tracking */
 	KEEPER_LIST,
+	/*
+	 * The userfaultfds of children that tracked tasks forked. The kernel does not say
+	 * which process each belongs to: the caller has to find out, and takes one over
+	 * for the task that it turned out to be.
+	 */
+	KEEPER_FORKS,
+	KEEPER_CLAIM,
 };
+
+/* Flags of a task's round */
+#define KEPT_TELLS_USED (1u << 0) /* it will tell which pages are used */
 
 /* A task is named by pid and start time: a pid alone is used again. */
 struct keeper_msg {
@@ -36,12 +46,14 @@ struct keeper_msg {
 	uint64_t since_s;		  /* when the round was armed: seconds since the epoch */
 	uint8_t round[ROUND_ID_BYTES];	  /* the images that "written" is relative to */
 	char tracker[TRACKER_NAME_BYTES]; /* name in trackers[] */
+	uint32_t flags;			  /* KEPT_* */
+	uint32_t fork_id;		  /* KEEPER_FORKS, KEEPER_CLAIM: which of them */
 };
 
 int keeper_connect(void);
 const char *keeper_strerror(int error);
 int keeper_call(int sock, struct keeper_msg *msg, int send_fd, int *recv_fd);
-int keeper_next(int sock, struct keeper_msg *msg);
+int keeper_next(int sock, struct keeper_msg *msg, int *fd);
 
 int msg_send(int sock, const void *buf, size_t len, int fd);
 int msg_recv(int sock, void *buf, size_t len, int *fd);

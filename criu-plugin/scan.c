@@ -230,17 +230,27 @@ int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, stru
 	return scan(pagemap_fd, &args, record_soft_dirty, set, counts);
 }
 
-/* The first page of [start, end) that @arg asks for. Returns 1 with it in @region, 0 or -errno. */
-static int scan_first(int pagemap_fd, uint64_t start, uint64_t end, struct pm_scan_arg arg, struct page_region *region)
+/*
+ * Finds the first page of [start, end) that is in all of @categories, the zero page
+ * too. Returns 1 with its address in *@page, 0, or -errno.
+ */
+int scan_find(int pagemap_fd, uint64_t start, uint64_t end, uint64_t categories, uint64_t *page)
 {
-	int nr;
+	struct page_region region;
+	struct pm_scan_arg arg = {
+		.size = sizeof(arg),
+		.start = start,
+		.end = end,
+		.vec = (uintptr_t)&region,
+		.vec_len = 1,
+		.max_pages = 1,
+		.category_mask = categories,
+		.return_mask = categories,
+	};
+	int nr = ioctl(pagemap_fd, PAGEMAP_SCAN, &arg);
 
-	arg.size = sizeof(arg);
-	arg.start = start;
-	arg.end = end;
-	arg.vec = (uintptr_t)region;
-	arg.vec_len = arg.max_pages = 1;
-	nr = ioctl(pagemap_fd, PAGEMAP_SCAN, &arg);
+	if (nr == 1)
+		*page = region.start;
 	return nr < 0 ? -errno : nr;
 }
 
@@ -250,10 +260,9 @@ static int scan_first(int pagemap_fd, uint64_t start, uint64_t end, struct pm_sc
  */
 int scan_is_wp_async(int pagemap_fd, uint64_t start, uint64_t end)
 {
-	const struct pm_scan_arg allowed = { .category_mask = PAGE_IS_WPALLOWED, .return_mask = PAGE_IS_WPALLOWED };
-	struct page_region region;
+	uint64_t page;
 
-	return scan_first(pagemap_fd, start, start + PAGE_BYTES, allowed, &region) == 1;
+	return scan_find(pagemap_fd, start, start + PAGE_BYTES, PAGE_IS_WPALLOWED, &page) == 1;
 }
 
 /*
@@ -264,19 +273,14 @@ int scan_is_wp_async(int pagemap_fd, uint64_t start, uint64_t end)
  */
 int scan_is_rwp(int pagemap_fd, uint64_t start, uint64_t end)
 {
-	const struct pm_scan_arg accessed = { .category_mask = PAGE_IS_ACCESSED, .return_mask = PAGE_IS_ACCESSED };
-	const struct pm_scan_arg there = {
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_PRESENT,
-	};
-	struct page_region region;
-	uint64_t entry;
+	uint64_t page, entry;
 
-	if (scan_first(pagemap_fd, start, end, accessed, &region) == 1)
+	if (scan_find(pagemap_fd, start, end, PAGE_IS_ACCESSED, &page) == 1)
 		return 1;
-	if (scan_first(pagemap_fd, start, end, there, &region) != 1)
+	if (scan_find(pagemap_fd, start, end, PAGE_IS_PRESENT, &page) != 1 &&
+	    scan_find(pagemap_fd, start, end, PAGE_IS_SWAPPED, &page) != 1)
 		return -1;
-	return pread(pagemap_fd, &entry, sizeof(entry), region.start / PAGE_BYTES * sizeof(entry)) == sizeof(entry) &&
+	return pread(pagemap_fd, &entry, sizeof(entry), page / PAGE_BYTES * sizeof(entry)) == sizeof(entry) &&
 	       (entry & PM_UFFD);
 }
 

@@ -41,6 +41,7 @@ int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, str
 		     struct page_counts *counts);
 int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
 		    struct page_counts *counts);
+int scan_find(int pagemap_fd, uint64_t start, uint64_t end, uint64_t categories, uint64_t *page);
 int scan_is_wp_async(int pagemap_fd, uint64_t start, uint64_t end);
 int scan_is_rwp(int pagemap_fd, uint64_t start, uint64_t end);
 size_t scan_answer(const struct run_set *known, bool hints, const struct page_region *in, size_t nr_in,

@@ -164,7 +164,7 @@ static int show_tracked(void)
 	}
 	ret = msg_send(sock, &msg, sizeof(msg), -1);
 	while (!ret) {
-		ret = keeper_next(sock, &msg);
+		ret = keeper_next(sock, &msg, NULL);
 		if (!ret)
 			show_task(&msg);
 	}

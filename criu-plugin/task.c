@@ -115,6 +115,64 @@ static int fetch_uffd(int keeper, const struct task *t, const struct tracker *tr
 	return -1;
 }
 
+/* Whether @uffd belongs to the mm of a task. One mapping with a page in it tells. */
+static bool uffd_is_of(int uffd, const struct tracker *tracker, int pagemap, const struct cr_plugin_track_mem *args)
+{
+	size_t i;
+
+	for (i = 0; i < args->nr_vmas; i++) {
+		const struct cr_plugin_vma *vma = &args->vmas[i];
+		int ret = vma_refusal(vma) ? -1 : tracker->is_of(uffd, pagemap, vma->start, vma->end);
+
+		if (ret >= 0)
+			return ret;
+	}
+	return false;
+}
+
+/*
+ * The userfaultfd that the task got when a tracked one forked it, or -1. It is the
+ * keeper's until it is known whose it is, and has to be found: nothing else can be
+ * registered where it is.
+ */
+static int claim_fork(int keeper, const struct task *t, const struct tracker *tracker, int pagemap,
+		      const struct cr_plugin_track_mem *args, struct keeper_msg *found)
+{
+	struct keeper_msg ask = { .magic = KEEPER_MAGIC, .version = KEEPER_VERSION, .op = KEEPER_FORKS }, msg;
+	int uffd = -1, ret;
+
+	ret = msg_send(keeper, &ask, sizeof(ask), -1);
+	while (!ret) {
+		int one;
+
+		ret = keeper_next(keeper, &msg, &one);
+		if (ret)
+			break;
+		if (uffd < 0 && !strncmp(msg.tracker, tracker->name, sizeof(msg.tracker)) &&
+		    uffd_is_of(one, tracker, pagemap, args)) {
+			uffd = one;
+			*found = msg;
+		} else {
+			close(one);
+		}
+	}
+	if (uffd < 0)
+		return -1;
+	ask = (struct keeper_msg){
+		.op = KEEPER_CLAIM,
+		.pid = t->pid,
+		.start_time = t->start_time,
+		.fork_id = found->fork_id,
+	};
+	ret = keeper_call(keeper, &ask, -1, NULL);
+	if (!ret) {
+		log_info("%d: tracked since it was forked\n", t->pid);
+		return uffd;
+	}
+	close(uffd);
+	return -1;
+}
+
 static int store_uffd(int keeper, const struct task *t, const struct tracker *tracker, int uffd)
 {
 	struct keeper_msg msg = {
@@ -124,6 +182,8 @@ static int store_uffd(int keeper, const struct task *t, const struct tracker *tr
 		.since_s = time(NULL),
 	};
 
+	if (t->protected)
+		msg.flags |= KEPT_TELLS_USED;
 	memcpy(msg.round, t->round, sizeof(msg.round));
 	snprintf(msg.tracker, sizeof(msg.tracker), "%s", tracker->name);
 	return keeper_call(keeper, &msg, uffd, NULL);
@@ -198,7 +258,7 @@ static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int
 				forget_vma(tracker, uffd, pagemap, vma);
 			continue;
 		}
-		asked = t->has_parent && tracker->is_tracked(pagemap, vma->start, vma->end) > 0;
+		asked = (t->has_parent || t->tells_used) && tracker->is_tracked(pagemap, vma->start, vma->end) > 0;
 		if (!asked && !args->runs_on)
 			continue;
 		ret = tracker_register(tracker, uffd, vma->start, vma->end);
@@ -284,15 +344,22 @@ static void believe(struct task *t, const struct keeper_msg *kept, const FrazilR
  *
  * Returns the descriptor or -errno; -ENOENT when there is nothing to ask.
  */
-static int get_uffd(struct task *t, const struct tracker *tracker, int keeper, const FrazilRounds *parent,
+static int get_uffd(struct task *t, const struct tracker *tracker, int keeper, int pagemap, const FrazilRounds *parent,
 		    const struct cr_plugin_track_mem *args)
 {
 	struct keeper_msg kept;
 	int uffd = keeper < 0 ? -1 : fetch_uffd(keeper, t, tracker, &kept);
 
-	if (uffd >= 0)
+	if (uffd >= 0) {
 		believe(t, &kept, parent);
-	if (parent && !t->has_parent)
+	} else if (keeper >= 0) {
+		/* The images know nothing of it, but what it used since can be told. */
+		uffd = claim_fork(keeper, t, tracker, pagemap, args, &kept);
+		t->tells_used = uffd >= 0 && (kept.flags & KEPT_TELLS_USED);
+		if (uffd >= 0)
+			return uffd;
+	}
+	if (rounds_find(parent, t->pid, t->start_time) && !t->has_parent)
 		log_warn("%d: %s; all of its memory is dumped\n", t->pid,
 			 uffd < 0 ? "not tracked since the parent images (was the keeper killed?)"
 				  : "tracked relative to other images than the parent ones");
@@ -362,7 +429,7 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	ret = pagemap = open_pagemap(t->pid);
 	if (pagemap < 0)
 		goto out;
-	ret = uffd = get_uffd(t, tracker, keeper, parent, args);
+	ret = uffd = get_uffd(t, tracker, keeper, pagemap, parent, args);
 	if (uffd < 0)
 		goto out;
 	ret = walk_current(t, tracker, pagemap, &uffd, args);

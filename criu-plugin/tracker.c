@@ -23,14 +23,59 @@ static int uffd_deactivate(int uffd, uint64_t start, uint64_t end)
 	return ioctl(uffd, UFFDIO_DEACTIVATE, &range) ? -errno : 0;
 }
 
-static int uffd_rwprotect(int uffd, uint64_t start, uint64_t end)
+static int rwprotect(int uffd, uint64_t start, uint64_t end, bool on)
 {
 	struct uffdio_rwprotect arg = {
 		.range = { .start = start, .len = end - start },
-		.mode = UFFDIO_RWPROTECT_MODE_RWP,
+		.mode = on ? UFFDIO_RWPROTECT_MODE_RWP : 0,
 	};
 
 	return ioctl(uffd, UFFDIO_RWPROTECT, &arg) ? -errno : 0;
+}
+
+static int writeprotect(int uffd, uint64_t start, uint64_t end, bool on)
+{
+	struct uffdio_writeprotect arg = {
+		.range = { .start = start, .len = end - start },
+		.mode = on ? UFFDIO_WRITEPROTECT_MODE_WP : 0,
+	};
+
+	return ioctl(uffd, UFFDIO_WRITEPROTECT, &arg) ? -errno : 0;
+}
+
+static int uffd_rwprotect(int uffd, uint64_t start, uint64_t end)
+{
+	return rwprotect(uffd, start, end, true);
+}
+
+/*
+ * Whether protecting a page with @uffd shows in the mm that @pagemap_fd is of. Only
+ * pages are tried that look written or used: should one be in fact in between, then
+ * that is what it looks like anyway.
+ */
+static int shows(int uffd, int pagemap_fd, uint64_t start, uint64_t end, uint64_t category,
+		 int (*protect)(int uffd, uint64_t start, uint64_t end, bool on))
+{
+	uint64_t page, same;
+	int shown;
+
+	if (scan_find(pagemap_fd, start, end, PAGE_IS_PRESENT | category, &page) != 1)
+		return -1;
+	if (protect(uffd, page, page + PROBE_PAGE, true))
+		return 0;
+	shown = scan_find(pagemap_fd, page, page + PROBE_PAGE, category, &same) == 0;
+	protect(uffd, page, page + PROBE_PAGE, false);
+	return shown;
+}
+
+static int writeprotect_is_of(int uffd, int pagemap_fd, uint64_t start, uint64_t end)
+{
+	return shows(uffd, pagemap_fd, start, end, PAGE_IS_WPALLOWED | PAGE_IS_WRITTEN, writeprotect);
+}
+
+static int rwprotect_is_of(int uffd, int pagemap_fd, uint64_t start, uint64_t end)
+{
+	return shows(uffd, pagemap_fd, start, end, PAGE_IS_ACCESSED, rwprotect);
 }
 
 /* Documentation/admin-guide/mm/soft-dirty.rst: "4" resets the soft-dirty bits of all of @pid. */
@@ -57,6 +102,7 @@ static const struct tracker deactivate = {
 	.register_mode = UFFDIO_REGISTER_MODE_WP | UFFDIO_REGISTER_MODE_MINOR,
 	.tells_used = true,
 	.is_tracked = scan_is_wp_async,
+	.is_of = writeprotect_is_of,
 	.scan = scan_deactivated,
 	.protect = uffd_deactivate,
 };
@@ -74,6 +120,7 @@ static const struct tracker rwp = {
 	.tells_used = true,
 	.reads_are_use = true,
 	.is_tracked = scan_is_rwp,
+	.is_of = rwprotect_is_of,
 	.scan = scan_soft_dirty,
 	.reset = reset_soft_dirty,
 	.protect = uffd_rwprotect,
@@ -86,6 +133,7 @@ static const struct tracker wp = {
 	.features = UFFD_FEATURE_WP_ASYNC,
 	.register_mode = UFFDIO_REGISTER_MODE_WP,
 	.is_tracked = scan_is_wp_async,
+	.is_of = writeprotect_is_of,
 	.scan = scan_written,
 };
 
@@ -112,7 +160,8 @@ static int __attribute__((format(printf, 3, 4))) refuse(struct tracker_verdict *
  */
 int tracker_open(const struct tracker *t, int uffd)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = t->features };
+	/* So that children that are forked are tracked as well; see frazild.c. */
+	struct uffdio_api api = { .api = UFFD_API, .features = t->features | UFFD_FEATURE_EVENT_FORK };
 
 	return ioctl(uffd, UFFDIO_API, &api) ? -errno : 0;
 }

@@ -28,6 +28,11 @@ struct tracker {
 
 	/* Whether the mapping is registered. 1: yes; 0: no; -1: it has no page to ask about. */
 	int (*is_tracked)(int pagemap_fd, uint64_t start, uint64_t end);
+	/*
+	 * Whether @uffd is of the mm that the mapping is in: protects a page, looks, and
+	 * takes it back. 1: yes; 0: no; -1: there is no page to try it with.
+	 */
+	int (*is_of)(int uffd, int pagemap_fd, uint64_t start, uint64_t end);
 	/* What is known of [start, end). With @arm, what was written is reset as well. */
 	int (*scan)(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
 		    struct page_counts *counts);

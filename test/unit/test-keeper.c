@@ -30,7 +30,7 @@ static void test_messages(void)
 
 	out.version = KEEPER_VERSION + 1;
 	msg_send(s[0], &out, sizeof(out), -1);
-	check("another version is refused", keeper_next(s[1], &in) == -EPROTO);
+	check("another version is refused", keeper_next(s[1], &in, NULL) == -EPROTO);
 
 	close(s[0]);
 	ret = msg_recv(s[1], &in, sizeof(in), &fd);
