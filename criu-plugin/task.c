@@ -179,12 +179,15 @@ static int walk_task(struct task *t, const struct tracker *tracker, int uffd, in
 		bool asked;
 		int ret;
 
+		asked = !reason && t->has_parent && scan_is_tracked(pagemap, vma->start);
+		/* Left out, a mapping is taken for one that was asked: a hint that is less exact. */
+		if (!asked)
+			run_set_add(&t->untracked, vma->start, vma->end, 0);
 		if (reason) {
 			t->vmas_untracked++;
 			pr_debug("%d: %#lx-%#lx not tracked: %s\n", t->pid, (long)vma->start, (long)vma->end, reason);
 			continue;
 		}
-		asked = t->has_parent && scan_is_tracked(pagemap, vma->start);
 		if (!asked && !args->runs_on) {
 			t->vmas_untracked++;
 			continue;
@@ -316,4 +319,5 @@ out:
 void task_fini(struct task *t)
 {
 	run_set_fini(&t->known);
+	run_set_fini(&t->untracked);
 }

@@ -17,6 +17,7 @@ struct task {
 	/* "known" is relative to the parent images. */
 	bool has_parent;
 	struct run_set known;
+	struct run_set untracked; /* mappings that were not asked about; state 0 */
 	struct page_counts counts;
 	uint32_t vmas_tracked;
 	uint32_t vmas_untracked;
