@@ -9,5 +9,6 @@
 
 int cmd_check(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_working_set(int argc, char **argv);
 
 #endif

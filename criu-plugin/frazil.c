@@ -12,6 +12,7 @@ static const struct verb {
 } verbs[] = {
 	{ "check", cmd_check, "what this kernel, this criu and this user can do" },
 	{ "status", cmd_status, "which tasks are tracked, and what is known of their pages" },
+	{ "working-set", cmd_working_set, "which memory the tasks in images used, and which not" },
 	{},
 };
 
@@ -21,7 +22,7 @@ static void usage(FILE *f)
 
 	fputs("Usage: frazil VERB [OPTIONS]\n\n", f);
 	for (v = verbs; v->name; v++)
-		fprintf(f, "  %-8s %s\n", v->name, v->help);
+		fprintf(f, "  %-12s %s\n", v->name, v->help);
 	fputs("\nfrazil VERB --help tells more. Tracking itself is done by criu, which loads\n"
 	      "frazil_plugin.so: criu pre-dump, then criu dump --track-mem --prev-images-dir.\n",
 	      f);
