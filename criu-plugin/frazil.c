@@ -13,8 +13,24 @@ static const struct verb {
 	{ "check", cmd_check, "what this kernel, this criu and this user can do" },
 	{ "status", cmd_status, "which tasks are tracked, and what is known of their pages" },
 	{ "working-set", cmd_working_set, "which memory the tasks in images used, and which not" },
+	{ "flatten", cmd_flatten, "merges images and those they are on top of into one directory" },
 	{},
 };
+
+/* Prints @s to standard output, in quotes, as JSON has strings. */
+void print_json_string(const char *s)
+{
+	putchar('"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			putchar('\\');
+		if ((unsigned char)*s < 0x20)
+			printf("\\u%04x", *s);
+		else
+			putchar(*s);
+	}
+	putchar('"');
+}
 
 static void usage(FILE *f)
 {

@@ -43,20 +43,6 @@ static void print_header(void)
 		       "HOT", "COLD");
 }
 
-static void print_json_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			putchar('\\');
-		if ((unsigned char)*s < 0x20)
-			printf("\\u%04x", *s);
-		else
-			putchar(*s);
-	}
-	putchar('"');
-}
-
 static void print_row(const struct row *r)
 {
 	const struct page_counts *c = &r->counts;
