@@ -8,8 +8,12 @@
 #define EXIT_USAGE 2
 
 int cmd_check(int argc, char **argv);
+int cmd_flatten(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_track(int argc, char **argv);
 int cmd_untrack(int argc, char **argv);
+int cmd_working_set(int argc, char **argv);
+
+void print_json_string(const char *s);
 
 #endif

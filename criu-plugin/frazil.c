@@ -14,8 +14,25 @@ static const struct verb {
 	{ "status", cmd_status, "which tasks are tracked, and what is known of their pages" },
 	{ "track", cmd_track, "begin to track a task, or begin a new round" },
 	{ "untrack", cmd_untrack, "end it" },
+	{ "working-set", cmd_working_set, "which memory the tasks in images used, and which not" },
+	{ "flatten", cmd_flatten, "merges images and those they are on top of into one directory" },
 	{},
 };
+
+/* Prints @s to standard output, in quotes, as JSON has strings. */
+void print_json_string(const char *s)
+{
+	putchar('"');
+	for (; *s; s++) {
+		if (*s == '"' || *s == '\\')
+			putchar('\\');
+		if ((unsigned char)*s < 0x20)
+			printf("\\u%04x", *s);
+		else
+			putchar(*s);
+	}
+	putchar('"');
+}
 
 static void usage(FILE *f)
 {
@@ -23,7 +40,7 @@ static void usage(FILE *f)
 
 	fputs("Usage: frazil VERB [OPTIONS]\n\n", f);
 	for (v = verbs; v->name; v++)
-		fprintf(f, "  %-8s %s\n", v->name, v->help);
+		fprintf(f, "  %-12s %s\n", v->name, v->help);
 	fputs("\nfrazil VERB --help tells more. Tracking itself is done by criu, which loads\n"
 	      "frazil_plugin.so: criu pre-dump, then criu dump --track-mem --prev-images-dir.\n",
 	      f);

@@ -19,6 +19,7 @@
 #include "config.h"
 #include "host.h"
 #include "task.h"
+#include "working_set.h"
 
 #undef LOG_PREFIX
 #define LOG_PREFIX "frazil: "
@@ -32,6 +33,7 @@ extern unsigned int criu_get_plugin_version(void) __attribute__((weak));
 
 struct task_node {
 	struct task task;
+	int ns_pid; /* in the task's own pid namespace, as in the images' names */
 	struct task_node *next;
 };
 
@@ -108,6 +110,7 @@ static int frazil_init(int stage)
 
 	/* These images are about to be made anew, by whomever. */
 	unlinkat(criu_get_image_dir(), ROUNDS_FILE, 0);
+	unlinkat(criu_get_image_dir(), WORKING_SET_FILE, 0);
 	ret = rounds_read(criu_get_image_dir(), "parent/" ROUNDS_FILE, &parent);
 	if (ret && ret != -ENOENT)
 		pr_warn("parent/" ROUNDS_FILE " cannot be used: %s; all memory is dumped\n", strerror(-ret));
@@ -168,12 +171,44 @@ static void write_rounds(void)
 	free(entries);
 }
 
+/* A hint for whoever restores the images, or wants to know. */
+static void write_working_set(void)
+{
+	struct working_set ws = {};
+	struct task_node *n;
+	int ret = -ENOMEM;
+
+	for (n = tasks; n; n = n->next)
+		ws.nr++;
+	ws.tasks = calloc(ws.nr, sizeof(*ws.tasks));
+	if (ws.tasks) {
+		struct task_set *t = ws.tasks;
+
+		for (n = tasks; n; n = n->next)
+			*t++ = (struct task_set){
+				.pid = n->task.pid,
+				.ns_pid = n->ns_pid,
+				.start_time = n->task.start_time,
+				.told = n->task.tells_used,
+				.known = n->task.known,
+				.untracked = n->task.untracked,
+			};
+		ret = working_set_write(criu_get_image_dir(), &ws);
+	}
+	if (ret)
+		pr_warn("Can't write " WORKING_SET_FILE ": %s; the images are complete without it\n", strerror(-ret));
+	/* The sets in it are the tasks'. */
+	free(ws.tasks);
+}
+
 static void frazil_exit(int stage, int ret)
 {
 	struct task_node *n;
 
-	if (!ret && tasks)
+	if (!ret && tasks) {
 		write_rounds();
+		write_working_set();
+	}
 	while ((n = tasks)) {
 		tasks = n->next;
 		task_fini(&n->task);
@@ -196,6 +231,29 @@ static void __attribute__((constructor)) announce_what_criu_knows(void)
 	CR_PLUGIN_DESC.max_hooks = STOCK_API_HOOKS;
 }
 
+/* The last number of NSpid is the pid in the innermost namespace; @pid if it is not told. */
+static int pid_in_namespace(int pid)
+{
+	char path[32], line[256];
+	int ns_pid = pid;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return pid;
+	while (fgets(line, sizeof(line), f)) {
+		const char *last = strrchr(line, '\t');
+
+		if (!strncmp(line, "NSpid:", 6) && last) {
+			ns_pid = atoi(last);
+			break;
+		}
+	}
+	fclose(f);
+	return ns_pid;
+}
+
 static int frazil_track_mem(struct cr_plugin_track_mem *args)
 {
 	struct task_node *n;
@@ -215,6 +273,7 @@ static int frazil_track_mem(struct cr_plugin_track_mem *args)
 		n->task.pid, (unsigned long long)n->task.counts.scanned, (unsigned long long)n->task.counts.written,
 		(unsigned long long)n->task.counts.hot, (unsigned long long)n->task.counts.cold,
 		n->task.has_parent ? "" : " (first round)", n->task.vmas_tracked, n->task.vmas_untracked);
+	n->ns_pid = pid_in_namespace(n->task.pid);
 	n->next = tasks;
 	tasks = n;
 	args->has_parent = n->task.has_parent;

@@ -42,20 +42,6 @@ static void print_header(void)
 		       "HOT", "COLD");
 }
 
-static void print_json_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		if (*s == '"' || *s == '\\')
-			putchar('\\');
-		if ((unsigned char)*s < 0x20)
-			printf("\\u%04x", *s);
-		else
-			putchar(*s);
-	}
-	putchar('"');
-}
-
 static void print_count(bool told, uint64_t pages)
 {
 	if (told)

@@ -252,13 +252,17 @@ static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int
 		int ret;
 
 		t->vmas_untracked++;
+		asked = !reason && (t->has_parent || t->tells_used) &&
+			tracker->is_tracked(pagemap, vma->start, vma->end) > 0;
+		/* Left out, a mapping is taken for one that was asked: a hint that is less exact. */
+		if (!asked)
+			run_set_add(&t->untracked, vma->start, vma->end, 0);
 		if (reason) {
 			log_debug("%d: %#lx-%#lx not tracked: %s\n", t->pid, (long)vma->start, (long)vma->end, reason);
 			if (args->runs_on)
 				forget_vma(tracker, uffd, pagemap, vma);
 			continue;
 		}
-		asked = (t->has_parent || t->tells_used) && tracker->is_tracked(pagemap, vma->start, vma->end) > 0;
 		if (!asked && !args->runs_on)
 			continue;
 		ret = tracker_register(tracker, uffd, vma->start, vma->end);
@@ -370,6 +374,15 @@ static int get_uffd(struct task *t, const struct tracker *tracker, int keeper, i
 	return args->runs_on ? make_uffd(tracker, args) : -ENOENT;
 }
 
+/* Nothing is known of the task: all of its memory is written. */
+static void task_forget(struct task *t)
+{
+	task_fini(t);
+	t->has_parent = t->tells_used = false;
+	t->counts = (struct page_counts){};
+	t->vmas_tracked = t->vmas_untracked = 0;
+}
+
 /* walk_task(), once more with a new userfaultfd if *@uffd is of a mm that was left. */
 static int walk_current(struct task *t, const struct tracker *tracker, int pagemap, int *uffd,
 			const struct cr_plugin_track_mem *args)
@@ -382,7 +395,7 @@ static int walk_current(struct task *t, const struct tracker *tracker, int pagem
 	log_info("%d: runs another program now\n", t->pid);
 	close(*uffd);
 	*uffd = -1;
-	t->has_parent = t->tells_used = false;
+	task_forget(t);
 	if (!args->runs_on)
 		return -ENOENT;
 	*uffd = make_uffd(tracker, args);
@@ -459,8 +472,7 @@ int task_give_up(struct task *t, const FrazilRounds *parent, int error)
 {
 	bool was_tracked = rounds_find(parent, t->pid, t->start_time) != NULL;
 
-	task_fini(t);
-	t->has_parent = t->tells_used = false;
+	task_forget(t);
 	if (error != -ENOENT)
 		log_warn("%d: cannot be tracked: %s; %s\n", t->pid, keeper_strerror(error),
 			 was_tracked ? "all of its memory is dumped" : "criu's own tracking is used");
@@ -470,4 +482,5 @@ int task_give_up(struct task *t, const FrazilRounds *parent, int error)
 void task_fini(struct task *t)
 {
 	run_set_fini(&t->known);
+	run_set_fini(&t->untracked);
 }

@@ -19,6 +19,7 @@ struct task {
 	/* ... and says which pages are not in use. */
 	bool tells_used;
 	struct run_set known;
+	struct run_set untracked; /* mappings that were not asked about; state 0 */
 	struct page_counts counts;
 	uint32_t vmas_tracked;
 	uint32_t vmas_untracked;

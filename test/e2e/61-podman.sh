@@ -12,5 +12,9 @@ first, last = r["predump_rounds"], r["dump_rounds"]
 assert first.get("pages", 0) > 40 * 256, f"not tracked at the pre-dump: {first}"
 assert last["hot"] + last["cold"] == last["pages"], f"hot and cold: {last}"
 assert 0 < last["hot"] < last["pages"], f"everything is hot: {last}"
+# In the images, and in its own pid namespace, the server is pid 1.
+used = r["dump_working_set"]
+assert used["pid"] == 1 and used["host_pid"] == r["dump_pid"], f"pids: {used['pid']}, {used['host_pid']}"
+assert used["cold"] == last["cold"], f"cold: {used['cold']} pages in images, {last['cold']} in memory"
 assert r["dump_pages"] < r["predump_pages"] / 2, f"dumped again: {r['dump_pages']} of {r['predump_pages']}"
 EOF

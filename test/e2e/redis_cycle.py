@@ -225,6 +225,14 @@ def rounds(directory):
     return {}
 
 
+def working_set(directory):
+    """Which pages the server used before these images were made, and where they are."""
+    for base, _, files in os.walk(directory):
+        if "frazil.working-set" in files:
+            return json.loads(run("frazil", "working-set", "--json", base))[0]
+    return {}
+
+
 class Container:
     def __init__(self, stock):
         self.env = dict(os.environ)
@@ -277,6 +285,7 @@ def predump(box, client, result):
 
 
 def dump_and_restore(box, client, result):
+    pid = box.pid()
     start = time.monotonic()
     box.podman("container", "checkpoint", "--with-previous", "--tcp-established", "--keep", NAME)
     result["keys_written_between"] = len(client.written)
@@ -285,6 +294,8 @@ def dump_and_restore(box, client, result):
     result["dump_pages"] = stats["pages_written"]
     result["dump_pages_in_parent"] = stats.get("pages_skipped_parent", 0)
     result["dump_rounds"] = rounds(os.path.join(box.userdata, "checkpoint"))
+    result["dump_working_set"] = working_set(os.path.join(box.userdata, "checkpoint"))
+    result["dump_pid"] = pid
     restore = time.monotonic()
     box.podman("container", "restore", "--tcp-established", "--keep", NAME)
     first = client.first_answer_after(restore)
