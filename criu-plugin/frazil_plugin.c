@@ -30,6 +30,12 @@ struct task_node {
 	struct task_node *next;
 };
 
+/*
+ * Whether cold pages that are left to the parent images may be restored lazily, like
+ * the others. The lazy-pages daemon of a CRIU without the series stalls on them.
+ */
+static const bool lazy_parent = true;
+
 static const struct tracker *tracker;
 static struct task_node *tasks;
 static FrazilRounds *parent;
@@ -169,6 +175,7 @@ static int frazil_track_mem(struct cr_plugin_track_mem *args)
 	n->next = tasks;
 	tasks = n;
 	args->has_parent = n->task.has_parent;
+	args->lazy_parent = lazy_parent;
 	return 0;
 }
 CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__TRACK_MEM, frazil_track_mem)
