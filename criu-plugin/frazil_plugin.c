@@ -277,6 +277,7 @@ static int frazil_track_mem(struct cr_plugin_track_mem *args)
 	n->next = tasks;
 	tasks = n;
 	args->has_parent = n->task.has_parent;
+	args->lazy_parent = config.lazy_parent && n->task.tells_used;
 	return 0;
 }
 CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__TRACK_MEM, frazil_track_mem)

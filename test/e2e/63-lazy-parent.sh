@@ -1,0 +1,86 @@
+# Cold pages that did not change stay in the parent images and are restored lazily from
+# there, through a chain of three; a stock CRIU restores the same images eagerly.
+. "$(dirname "$0")/lib.sh"
+
+# How many pages have exactly these flags: pages_with DIR FLAGS
+pages_with()
+{
+	crit show "$1/pagemap-$pid.img" | python3 -c '
+import json, sys
+print(sum(e["nr_pages"] for e in json.load(sys.stdin)["entries"] if e.get("flags") == sys.argv[1]))' "$2"
+}
+
+# lazy_restore DIR [OPTIONS OF THE DAEMON]: the task runs, its cold pages follow
+lazy_restore()
+{
+	criu lazy-pages -D "$1" -v4 -o lazy-pages.log "${@:2}" &
+	daemon=$!
+	for i in $(seq 100); do [ -S "$1/lazy-pages.socket" ] && break; sleep 0.1; done
+	restore "$1" --lazy-pages
+}
+
+# Every page was delivered, and the daemon ends by itself.
+daemon_ends()
+{
+	local i
+	for i in $(seq 300); do kill -0 "$daemon" 2>/dev/null || break; sleep 0.1; done
+	kill -0 "$daemon" 2>/dev/null && fail "lazy-pages does not end: $(tail -n 3 "$1/lazy-pages.log")"
+	wait "$daemon" || fail "lazy-pages failed: $(grep Error "$1/lazy-pages.log" | tail -n 3)"
+}
+
+kill_task()
+{
+	kill -KILL "$pid"
+	while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+}
+
+pages_start --mib 24 --write-percent 20 --read-percent 10 --hole-every 13
+predump 1
+pages_round
+predump 2 --prev-images-dir ../1
+pages_round
+dump 3 --track-mem --prev-images-dir ../2
+cold=$(pages_with 3 "PE_PARENT | PE_LAZY")
+is "lazy holes" "$cold" "$(round_of 3 cold)"
+holds "eager holes, of the $read_pages pages that were only read" "$(pages_with 3 PE_PARENT)" -ge "$read_pages"
+
+# Page by page, as the task comes to them, ...
+lazy_restore 3
+pages_verify
+daemon_ends 3
+kill_task
+# ... in the background ...
+lazy_restore 3
+daemon_ends 3
+pages_verify
+pages_round
+pages_verify
+kill_task
+# ... with the topmost images behind a page server ...
+criu page-server --lazy-pages -D 3 -v4 -o page-server.log --port 2727 &
+server=$!
+for i in $(seq 100); do grep -q 'Waiting for' 3/page-server.log 2>/dev/null && break; sleep 0.1; done
+generation=2
+lazy_restore 3 --page-server --address 127.0.0.1 --port 2727
+pages_verify
+daemon_ends 3
+wait "$server" || fail "page-server: $(tail -n 3 3/page-server.log)"
+kill_task
+# ... and eagerly, by a stock CRIU.
+CRIU=criu-stock restore 3
+pages_verify
+
+# Through a page server the flags come out the same.
+predump 4
+pages_round
+mkdir 5
+ln -s ../4 5/parent
+criu page-server -D 5 -v4 -o page-server.log --port 2728 &
+server=$!
+for i in $(seq 100); do grep -q 'Waiting for' 5/page-server.log 2>/dev/null && break; sleep 0.1; done
+dump 5 --track-mem --prev-images-dir ../4 --page-server --address 127.0.0.1 --port 2728
+wait "$server" || fail "page-server: $(tail -n 3 5/page-server.log)"
+is "lazy holes that came through a page server" "$(pages_with 5 "PE_PARENT | PE_LAZY")" "$(round_of 5 cold)"
+lazy_restore 5
+pages_verify
+daemon_ends 5
