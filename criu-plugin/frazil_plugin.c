@@ -291,6 +291,7 @@ static int frazil_scan_mem(int pid, int pagemap_fd, struct pm_scan_arg *arg)
 	struct page_region *regions;
 	struct pm_scan_arg ask = *arg;
 	struct task_node *n;
+	unsigned int hints;
 	uint64_t walk_end;
 	int nr;
 
@@ -308,9 +309,10 @@ static int frazil_scan_mem(int pid, int pagemap_fd, struct pm_scan_arg *arg)
 		pr_perror("PAGEMAP_SCAN of %d", pid);
 		goto out;
 	}
+	hints = n->task.tells_used ? SCAN_HINTS | (n->task.has_parent ? 0 : SCAN_HINTS_DUMPED) : 0;
 	walk_end = ask.walk_end;
-	nr = scan_answer(&n->task.known, n->task.tells_used, regions, nr, (struct page_region *)(uintptr_t)arg->vec,
-			 arg->vec_len, &walk_end);
+	nr = scan_answer(&n->task.known, hints, regions, nr, (struct page_region *)(uintptr_t)arg->vec, arg->vec_len,
+			 &walk_end);
 	arg->walk_end = walk_end;
 out:
 	free(regions);

@@ -25,6 +25,10 @@ struct run_set {
 	size_t cap;
 };
 
+/* What scan_answer() says about use. */
+#define SCAN_HINTS	  (1u << 0)
+#define SCAN_HINTS_DUMPED (1u << 1)
+
 struct page_counts {
 	uint64_t scanned; /* present or swapped, the zero page aside */
 	uint64_t written;
@@ -44,7 +48,7 @@ int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, stru
 int scan_find(int pagemap_fd, uint64_t start, uint64_t end, uint64_t categories, uint64_t *page);
 int scan_is_wp_async(int pagemap_fd, uint64_t start, uint64_t end);
 int scan_is_rwp(int pagemap_fd, uint64_t start, uint64_t end);
-size_t scan_answer(const struct run_set *known, bool hints, const struct page_region *in, size_t nr_in,
+size_t scan_answer(const struct run_set *known, unsigned int hints, const struct page_region *in, size_t nr_in,
 		   struct page_region *out, size_t nr_out, uint64_t *walk_end);
 
 #endif

@@ -64,7 +64,7 @@ enum { EXIT_RUNTIME = 1, EXIT_USAGE = 2 };
 struct options {
 	uint64_t mib, write_percent, read_percent, seed, hole_every, tail_percent;
 	const char *report;
-	bool detach, huge, child, self_test;
+	bool detach, huge, child, same_reads, self_test;
 };
 
 /*
@@ -80,6 +80,7 @@ struct region {
 	size_t page_bytes, page_words, bytes, table_bytes;
 	size_t mark[MARKS];	/* ascending word numbers */
 	uint32_t rounds;
+	bool same_reads;
 };
 
 struct verdict {
@@ -178,8 +179,10 @@ static uint64_t write_target(const struct region *r, uint32_t round, uint64_t i)
  * writable pages that the round does not write and the tail, so the two sets
  * cannot meet.
  */
-static uint64_t read_target(const struct region *r, uint32_t round, uint64_t i)
+static uint64_t read_target(const struct region *r, uint32_t any_round, uint64_t i)
 {
+	/* A working set is the same pages, scattered, in each round. */
+	uint32_t round = r->same_reads ? 1 : any_round;
 	uint64_t spared = r->writable - r->write_pages;
 	struct permutation p = permutation_of(r->seed, round, KEY_READ,
 					      r->populated - r->write_pages);
@@ -385,6 +388,7 @@ static void region_plan(struct region *r, const struct options *o)
 
 	*r = (struct region) {
 		.seed = o->seed,
+		.same_reads = o->same_reads,
 		.hole_every = o->hole_every,
 		.page_bytes = page_bytes,
 		.page_words = words,
@@ -1147,6 +1151,7 @@ static const char help[] =
 "  --mib N                size of the region (1..65536, default 64)\n"
 "  --write-percent N      pages that a round writes (default 2)\n"
 "  --read-percent N       other pages that a round reads (default 18)\n"
+"  --same-reads           each round reads the same pages; with --write-percent 0\n"
 "  --seed N               decides patterns and pages (default 1)\n"
 "  --detach               go to the background: setsid, cwd /, 0-2 on /dev/null\n"
 "  --huge                 2 MiB aligned, MADV_HUGEPAGE (else MADV_NOHUGEPAGE)\n"
@@ -1215,6 +1220,8 @@ static void check_options(const struct options *o)
 		usage_error("--report FILE is missing");
 	if (*o->report != '/')
 		usage_error("--report: '%s' is not an absolute path", o->report);
+	if (o->same_reads && o->write_percent)
+		usage_error("--same-reads needs --write-percent 0");
 	if (o->write_percent + o->read_percent > 100)
 		usage_error("--write-percent %" PRIu64 " and --read-percent %" PRIu64
 			    " are more than 100 together, but no page may be in both",
@@ -1235,6 +1242,7 @@ static const struct option long_options[] = {
 	{ "read-percent", required_argument, NULL, 'r' },
 	{ "seed", required_argument, NULL, 's' },
 	{ "detach", no_argument, NULL, 'd' },
+	{ "same-reads", no_argument, NULL, 'R' },
 	{ "huge", no_argument, NULL, 'H' },
 	{ "hole-every", required_argument, NULL, 'e' },
 	{ "readonly-tail", required_argument, NULL, 't' },
@@ -1264,6 +1272,9 @@ static void set_option(struct options *o, int letter, const char *name)
 		break;
 	case 'd':
 		o->detach = true;
+		break;
+	case 'R':
+		o->same_reads = true;
 		break;
 	case 'H':
 		o->huge = true;

@@ -43,14 +43,14 @@ static void test_answer(void)
 	uint64_t walk_end = 99;
 	size_t nr;
 
-	nr = scan_answer(&known, true, in, 2, out, 16, &walk_end);
+	nr = scan_answer(&known, SCAN_HINTS, in, 2, out, 16, &walk_end);
 	check("nothing known: all written and hot",
 	      nr == 2 && same(&out[0], 0, 10, PRESENT | SD | EAGER) && same(&out[1], 20, 30, PRESENT | SD | EAGER));
 
 	run_set_add(&known, PG(2), PG(6), PAGE_CLEAN | PAGE_COLD);
 	run_set_add(&known, PG(7), PG(25), PAGE_CLEAN);
 	run_set_add(&known, PG(29), PG(40), PAGE_COLD);
-	nr = scan_answer(&known, true, in, 2, out, 16, &walk_end);
+	nr = scan_answer(&known, SCAN_HINTS, in, 2, out, 16, &walk_end);
 	check("cut along what is known",
 	      nr == 7 && same(&out[0], 0, 2, PRESENT | SD | EAGER) && same(&out[1], 2, 6, PRESENT) &&
 		      same(&out[2], 6, 7, PRESENT | SD | EAGER) && same(&out[3], 7, 10, PRESENT | EAGER) &&
@@ -58,15 +58,15 @@ static void test_answer(void)
 		      same(&out[6], 29, 30, PRESENT | SD));
 	check("a whole answer leaves walk_end alone", walk_end == 99);
 
-	nr = scan_answer(&known, false, in, 2, out, 16, &walk_end);
+	nr = scan_answer(&known, 0, in, 2, out, 16, &walk_end);
 	check("no hints, no eager pages",
 	      nr == 6 && same(&out[0], 0, 2, PRESENT | SD) && same(&out[5], 25, 30, PRESENT | SD));
 
-	nr = scan_answer(&known, true, in, 2, out, 3, &walk_end);
+	nr = scan_answer(&known, SCAN_HINTS, in, 2, out, 3, &walk_end);
 	check("a full buffer ends the walk where it is full",
 	      nr == 3 && same(&out[2], 6, 7, PRESENT | SD | EAGER) && walk_end == PG(7));
 
-	nr = scan_answer(&known, true, in, 0, out, 16, &walk_end);
+	nr = scan_answer(&known, SCAN_HINTS, in, 0, out, 16, &walk_end);
 	check("nothing present, nothing answered", nr == 0);
 	run_set_fini(&known);
 }
@@ -82,14 +82,16 @@ static void test_gaps(void)
 	run_set_add(&known, PG(40), PG(41), PAGE_COLD);
 	run_set_add(&known, PG(42), PG(46), PAGE_COLD);
 	run_set_add(&known, PG(58), PG(60), PAGE_COLD);
-	nr = scan_answer(&known, true, in, 2, out, 16, &walk_end);
+	nr = scan_answer(&known, SCAN_HINTS, in, 2, out, 16, &walk_end);
 	check("a short stretch between hot pages is eager, over a hole as well",
 	      nr == 6 && same(&out[0], 0, 1, PRESENT | SD | EAGER) && same(&out[1], 1, 3, PRESENT | EAGER) &&
 		      same(&out[2], 40, 42, PRESENT | SD | EAGER));
 	check("a longer one is not", same(&out[3], 42, 46, PRESENT | SD));
 	check("nor one at the end", same(&out[5], 58, 60, PRESENT | SD));
-	nr = scan_answer(&known, false, in, 2, out, 16, &walk_end);
+	nr = scan_answer(&known, 0, in, 2, out, 16, &walk_end);
 	check("nor any without hints", nr == 3 && same(&out[2], 40, 60, PRESENT | SD));
+	nr = scan_answer(&known, SCAN_HINTS | SCAN_HINTS_DUMPED, in, 2, out, 16, &walk_end);
+	check("a longer one is when all is dumped", nr == 4 && same(&out[2], 40, 58, PRESENT | SD | EAGER));
 	run_set_fini(&known);
 }
 
@@ -148,7 +150,7 @@ static void test_random(void)
 			else
 				in[nr_in++] = (struct page_region){ PG(i), PG(i + 1), PRESENT };
 		}
-		nr = scan_answer(&known, true, in, nr_in, out, limit, &walk_end);
+		nr = scan_answer(&known, SCAN_HINTS, in, nr_in, out, limit, &walk_end);
 		bridge_pages(present, eager, walk_end / PAGE_BYTES);
 		for (i = 0; i < PAGES && PG(i) < walk_end; i++) {
 			uint64_t want = PRESENT | (state[i] & PAGE_CLEAN ? 0 : SD) | (eager[i] ? EAGER : 0);
