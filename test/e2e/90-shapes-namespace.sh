@@ -13,11 +13,13 @@ cat >enter.sh <<'EOF2'
 umount=$(command -v umount) linker=$(ldd "$umount" | grep -o '/[^ ]*/ld-linux[^ ]*')
 mount --make-rprivate / && mount --rbind "$1" "$1" && mount -t proc proc "$1/proc" && cd "$1" &&
 	pivot_root . old && cd / && shift &&
-	"/old$linker" --library-path /old/usr/lib/x86_64-linux-gnu "/old$umount" -l /old && exec "$@"
+	"/old$linker" --library-path /old/usr/lib/x86_64-linux-gnu "/old$umount" -l /old &&
+	exec "$@" </dev/null >/dev/null 2>&1
 EOF2
-setsid unshare --user --map-root-user --mount --pid --fork sh ./enter.sh "$root" \
-	/shapes --report /report --areas anon,remap,shared,memfd --children </dev/null >start.out 2>&1 &
+unshare --user --map-root-user --mount --pid --fork setsid sh ./enter.sh "$root" \
+	/shapes --report /report --seed "${SEED:-1}" --areas anon,remap,shared,memfd --children </dev/null >start.out 2>&1 &
 unshare_pid=$!
+disown
 for _ in $(seq 100); do grep -q ready "$report" && break; sleep 0.1; done
 pid=$(pgrep -P "$unshare_pid") || fail "does not start: $(cat start.out "$report")"
 answers=1 generation=0 expected=()

@@ -126,7 +126,8 @@ pages_verify()
 
 # --- process trees and unusual memory, test/e2e/shapes
 
-# Starts it with the areas and options given, as $as; sets $pid and $report.
+# Starts it with the areas and options given, as $as; sets $pid and $report. Another
+# SEED has it write other pages and do other things to mappings.
 shapes_start()
 {
 	report=$PWD/report
@@ -134,7 +135,7 @@ shapes_start()
 	chmod 666 "$report"
 	cp "$BIN/shapes" ./shapes
 	chmod 755 ./shapes
-	pid=$("${as[@]}" ./shapes --report "$report" --detach --areas "$@") || fail "$(cat "$report")"
+	pid=$("${as[@]}" ./shapes --report "$report" --detach --seed "${SEED:-1}" --areas "$@") || fail "$(cat "$report")"
 	answers=1
 	generation=0
 }
