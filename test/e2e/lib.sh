@@ -124,6 +124,92 @@ pages_verify()
 	[[ $answer == "child verify 0 ok "* ]] || fail "$answer"
 }
 
+# --- process trees and unusual memory, test/e2e/shapes
+
+# Starts it with the areas and options given, as $as; sets $pid and $report. Another
+# SEED has it write other pages and do other things to mappings.
+shapes_start()
+{
+	report=$PWD/report
+	: >"$report"
+	chmod 666 "$report"
+	cp "$BIN/shapes" ./shapes
+	chmod 755 ./shapes
+	pid=$("${as[@]}" ./shapes --report "$report" --detach --seed "${SEED:-1}" --areas "$@") || fail "$(cat "$report")"
+	answers=1
+	generation=0
+}
+
+# One round of changes; sets $wrote and $other, pages that a dump must and may hold.
+shapes_round()
+{
+	pages_ask USR1
+	[[ $answer =~ ^round\ ([0-9]+)\ wrote\ ([0-9]+)\ other\ ([0-9]+)\ processes\ ([0-9]+)$ ]] ||
+		fail "unexpected: $answer"
+	generation=$((generation + 1))
+	is "round" "${BASH_REMATCH[1]}" "$generation"
+	wrote=${BASH_REMATCH[2]}
+	other=${BASH_REMATCH[3]}
+	processes=${BASH_REMATCH[4]}
+}
+
+shapes_verify()
+{
+	pages_ask USR2
+	[[ $answer == "verify $generation ok "* ]] || fail "$answer"
+}
+
+# Remembers what the images in DIR must and may hold after the last round; stack, data
+# and heap of each process are not counted by it.
+shapes_expect()
+{
+	expected+=("$1 $wrote $other $processes")
+}
+
+# The images hold what was written, and not much more. Looked at all at once, because
+# crit takes longer than a dump. Stock CRIU dumps whole huge pages, and new mappings.
+shapes_bounds()
+{
+	local line
+	while read -r line; do
+		# shellcheck disable=SC2086
+		set -- $line
+		holds "pages in $1, of which $3 were written" "$2" -ge "$3"
+		[ "${CRIU:-criu}" = criu ] || continue
+		holds "pages in $1, of $3 that were written and $4 others" "$2" -le $(($3 + $4 + 100 * $5))
+	done < <(printf '%s\n' "${expected[@]}" | python3 -c '
+import sys, pycriu
+for line in sys.stdin:
+    where, rest = line.split(" ", 1)
+    with open(where + "/stats-dump", "rb") as f:
+        dump = pycriu.images.load(f)["entries"][0]["dump"]
+    print(where, dump["pages_written"], rest, end="")')
+}
+
+# A pre-dump in each MODE with a round of changes after it, a dump on top of them, a
+# restore, and a round after that: shapes_chain MODE...
+shapes_chain()
+{
+	local mode number=0 options=()
+	expected=()
+	for mode in "$@"; do
+		number=$((number + 1))
+		predump $number --pre-dump-mode "$mode" "${options[@]}" "${criu_options[@]}"
+		[ $number = 1 ] || shapes_expect $number
+		options=(--prev-images-dir ../$number)
+		shapes_round
+	done
+	number=$((number + 1))
+	dump $number --track-mem "${options[@]}" "${criu_options[@]}"
+	shapes_expect $number
+	restore $number "${criu_options[@]}"
+	shapes_verify
+	shapes_bounds
+	shapes_round
+	shapes_verify
+}
+criu_options=()
+
 # --- criu, with logs that a failure shows
 
 criu_run()
