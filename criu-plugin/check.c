@@ -44,7 +44,7 @@ static void check_user(void)
 
 static void check_trackers(void)
 {
-	struct tracker_verdict verdict;
+	struct tracker_verdict verdict = {};
 	struct utsname uts;
 	char reason[480];
 	bool any = false;

@@ -79,7 +79,7 @@ static bool criu_has_hooks(void)
 
 static int frazil_init(int stage)
 {
-	struct tracker_verdict verdict;
+	struct tracker_verdict verdict = {};
 	char error[256];
 	int ret;
 

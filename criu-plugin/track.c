@@ -102,7 +102,7 @@ static int track_stopped(int pid, const struct tracker *tracker, struct task *t)
 
 static int track(int pid, bool json)
 {
-	struct tracker_verdict verdict;
+	struct tracker_verdict verdict = {};
 	const struct tracker *tracker;
 	struct config config;
 	struct task t = {};
