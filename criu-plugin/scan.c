@@ -240,7 +240,7 @@ int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, stru
  */
 int scan_find(int pagemap_fd, uint64_t start, uint64_t end, uint64_t categories, uint64_t *page)
 {
-	struct page_region region;
+	struct page_region region = {};
 	struct pm_scan_arg arg = {
 		.size = sizeof(arg),
 		.start = start,
