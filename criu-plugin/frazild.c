@@ -92,6 +92,8 @@ static void forget(struct kept **p)
 	struct kept *k = *p;
 
 	*p = k->next;
+	/* To close it is not enough: criu may have a duplicate, or this process of the next round. */
+	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, k->uffd.fd, NULL);
 	close(k->uffd.fd);
 	if (k->pidfd.fd >= 0)
 		close(k->pidfd.fd);
