@@ -92,7 +92,7 @@ static void forget(struct kept **p)
 	struct kept *k = *p;
 
 	*p = k->next;
-	/* To close it is not enough: criu may have a duplicate, or this process of the next round. */
+	/* Closing does not do it while there are duplicates: criu has one, or the next round. */
 	epoll_ctl(epoll_fd, EPOLL_CTL_DEL, k->uffd.fd, NULL);
 	close(k->uffd.fd);
 	if (k->pidfd.fd >= 0)
