@@ -36,7 +36,7 @@ restore_one()
 	[ -z "$daemon" ] || faults=$(grep -c '#PF at' "$dir/lazy-$how.log")
 	echo "$how $ms $faults" >>/mnt/share/restore-results
 	kill_task
-	[ -z "$daemon" ] || { kill "$daemon" 2>/dev/null; wait "$daemon" || :; rm -f "$dir/lazy-pages.socket"; }
+	[ -z "$daemon" ] || { kill "$daemon" 2>/dev/null || :; wait "$daemon" || :; rm -f "$dir/lazy-pages.socket"; }
 }
 
 rm -rf /tmp/work
