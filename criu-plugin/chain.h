@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PAGE_BYTES 4096ull
+#include "page.h"
 
 /* Flags of a pagemap entry, as in criu/include/pagemap.h. */
 #define PE_PARENT  (1u << 0) /* the pages are in the parent images */

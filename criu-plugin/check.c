@@ -66,14 +66,13 @@ static void check_trackers(void)
 static void check_config(void)
 {
 	struct config config;
-	char reason[300], error[256];
+	char reason[256];
+	int ret = config_read(&config, reason, sizeof(reason));
 
-	if (config_read(&config, error, sizeof(error)))
-		snprintf(reason, sizeof(reason), "%s", error);
-	else
+	if (!ret)
 		snprintf(reason, sizeof(reason), "tracker = %s, lazy_parent = %s", config.tracker ?: "auto",
 			 config.lazy_parent ? "yes" : "no");
-	report("configuration", !config_read(&config, error, sizeof(error)), true, reason);
+	report("configuration", !ret, true, reason);
 }
 
 /* Whether soft-dirty works, which criu falls back on: write one page and look. */

@@ -127,10 +127,11 @@ const char *keeper_strerror(int error)
 }
 
 /*
- * The next answer to KEEPER_LIST or KEEPER_FORKS. *@fd gets the descriptor that came
+ * The answer to a request; of KEEPER_LIST and KEEPER_FORKS, the next one. *@fd gets the descriptor that came
  * with it, or -1, and is the caller's; may be NULL.
  *
- * Returns 0, -ENOENT after the last, or -errno.
+ * Returns 0; what the keeper answered, -ENOENT after the last of a list; -EPROTO for a
+ * keeper of another version; another -errno.
  */
 int keeper_next(int sock, struct keeper_msg *msg, int *fd)
 {
@@ -150,6 +151,18 @@ int keeper_next(int sock, struct keeper_msg *msg, int *fd)
 }
 
 /*
+ * Sends a request, with a descriptor if @fd is not negative. What is answered is read
+ * with keeper_next(). Returns 0 or -errno.
+ */
+int keeper_ask(int sock, struct keeper_msg *msg, int fd)
+{
+	msg->magic = KEEPER_MAGIC;
+	msg->version = KEEPER_VERSION;
+	msg->error = 0;
+	return msg_send(sock, msg, sizeof(*msg), fd);
+}
+
+/*
  * Sends a request and waits for the answer, which replaces it in *@msg. @send_fd:
  * descriptor that goes along, or -1. @recv_fd: gets the one that comes back, or -1;
  * may be NULL.
@@ -159,25 +172,9 @@ int keeper_next(int sock, struct keeper_msg *msg, int *fd)
  */
 int keeper_call(int sock, struct keeper_msg *msg, int send_fd, int *recv_fd)
 {
-	int fd = -1, ret;
-
-	msg->magic = KEEPER_MAGIC;
-	msg->version = KEEPER_VERSION;
-	msg->error = 0;
-	ret = msg_send(sock, msg, sizeof(*msg), send_fd);
-	if (!ret)
-		ret = msg_recv(sock, msg, sizeof(*msg), &fd);
-	if (!ret && (msg->magic != KEEPER_MAGIC || msg->version != KEEPER_VERSION))
-		ret = -EPROTO;
-	if (!ret)
-		ret = -msg->error;
-	if ((ret || !recv_fd) && fd >= 0) {
-		close(fd);
-		fd = -1;
-	}
 	if (recv_fd)
-		*recv_fd = fd;
-	return ret;
+		*recv_fd = -1;
+	return keeper_ask(sock, msg, send_fd) ?: keeper_next(sock, msg, recv_fd);
 }
 
 /*

@@ -52,6 +52,7 @@ struct keeper_msg {
 
 int keeper_connect(void);
 const char *keeper_strerror(int error);
+int keeper_ask(int sock, struct keeper_msg *msg, int fd);
 int keeper_call(int sock, struct keeper_msg *msg, int send_fd, int *recv_fd);
 int keeper_next(int sock, struct keeper_msg *msg, int *fd);
 

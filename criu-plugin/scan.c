@@ -17,9 +17,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "page.h"
 #include "scan.h"
-
-#define PAGE_BYTES 4096ull
 
 /* criu's flag for a page that is not to be restored lazily: pagemap_scan.h */
 #define PAGE_IS_EAGER (1ull << 62)
@@ -222,7 +221,7 @@ int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, str
 int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
 		    struct page_counts *counts)
 {
-	struct pm_scan_arg args = {
+	struct pm_scan_arg arg = {
 		.start = start,
 		.end = end,
 		.category_inverted = PAGE_IS_PFNZERO,
@@ -231,7 +230,7 @@ int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, stru
 		.return_mask = PAGE_IS_SOFT_DIRTY | PAGE_IS_SWAPPED,
 	};
 
-	return scan(pagemap_fd, &args, record_soft_dirty, set, counts);
+	return scan(pagemap_fd, &arg, record_soft_dirty, set, counts);
 }
 
 /*

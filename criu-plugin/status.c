@@ -138,7 +138,7 @@ static void show_task(const struct keeper_msg *msg)
 
 static int show_tracked(void)
 {
-	struct keeper_msg msg = { .magic = KEEPER_MAGIC, .version = KEEPER_VERSION, .op = KEEPER_LIST };
+	struct keeper_msg msg = { .op = KEEPER_LIST };
 	int sock = keeper_connect(), ret;
 
 	/* No keeper: nobody is tracked. */
@@ -148,7 +148,7 @@ static int show_tracked(void)
 		fprintf(stderr, "frazil: %s\n", keeper_strerror(sock));
 		return EXIT_NO;
 	}
-	ret = msg_send(sock, &msg, sizeof(msg), -1);
+	ret = keeper_ask(sock, &msg, -1);
 	while (!ret) {
 		ret = keeper_next(sock, &msg, NULL);
 		if (!ret)

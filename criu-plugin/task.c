@@ -138,10 +138,10 @@ static bool uffd_is_of(int uffd, const struct tracker *tracker, int pagemap, con
 static int claim_fork(int keeper, const struct task *t, const struct tracker *tracker, int pagemap,
 		      const struct cr_plugin_track_mem *args, struct keeper_msg *found)
 {
-	struct keeper_msg ask = { .magic = KEEPER_MAGIC, .version = KEEPER_VERSION, .op = KEEPER_FORKS }, msg;
+	struct keeper_msg ask = { .op = KEEPER_FORKS }, msg;
 	int uffd = -1, ret;
 
-	ret = msg_send(keeper, &ask, sizeof(ask), -1);
+	ret = keeper_ask(keeper, &ask, -1);
 	while (!ret) {
 		int one;
 

@@ -8,13 +8,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "page.h"
 #include "scan.h"
 #include "tracker.h"
 #include "uapi.h"
 
 #define PROBE_PAGES 3
-#define PROBE_PAGE  4096ul
-#define PROBE_BYTES (PROBE_PAGES * PROBE_PAGE)
+#define PROBE_BYTES (PROBE_PAGES * PAGE_BYTES)
 
 static int uffd_deactivate(int uffd, uint64_t start, uint64_t end)
 {
@@ -61,10 +61,10 @@ static int shows(int uffd, int pagemap_fd, uint64_t start, uint64_t end, uint64_
 
 	if (scan_find(pagemap_fd, start, end, PAGE_IS_PRESENT | category, &page) != 1)
 		return -1;
-	if (protect(uffd, page, page + PROBE_PAGE, true))
+	if (protect(uffd, page, page + PAGE_BYTES, true))
 		return 0;
-	shown = scan_find(pagemap_fd, page, page + PROBE_PAGE, category, &same) == 0;
-	protect(uffd, page, page + PROBE_PAGE, false);
+	shown = scan_find(pagemap_fd, page, page + PAGE_BYTES, category, &same) == 0;
+	protect(uffd, page, page + PAGE_BYTES, false);
 	return shown;
 }
 
@@ -194,12 +194,12 @@ void tracker_unregister(int uffd, uint64_t start, uint64_t end)
 /* Three pages: one gets written, one read, one left alone. Does the kernel tell them apart? */
 static int probe_round(const struct tracker *t, int uffd, int pagemap, volatile char *page, struct tracker_verdict *v)
 {
-	uint64_t start = (uintptr_t)page, end = start + PROBE_PAGES * PROBE_PAGE;
+	uint64_t start = (uintptr_t)page, end = start + PROBE_PAGES * PAGE_BYTES;
 	struct page_counts before = {}, after = {};
 	int ret, i;
 
 	for (i = 0; i < PROBE_PAGES; i++)
-		page[i * PROBE_PAGE] = 1;
+		page[i * PAGE_BYTES] = 1;
 	ret = tracker_register(t, uffd, start, end);
 	if (ret)
 		return refuse(v, -ret, "anonymous memory cannot be registered");
@@ -214,7 +214,7 @@ static int probe_round(const struct tracker *t, int uffd, int pagemap, volatile 
 		return refuse(v, -ret, "memory cannot be made inaccessible");
 
 	page[0] = 2;
-	(void)page[PROBE_PAGE];
+	(void)page[PAGE_BYTES];
 	ret = t->scan(pagemap, start, end, false, NULL, &after);
 	if (ret)
 		return refuse(v, -ret, "PAGEMAP_SCAN of protected pages");

@@ -10,30 +10,24 @@ export BIN=/mnt/share/bin
 . /mnt/share/e2e/lib.sh
 : >/mnt/share/restore-results
 
-kill_task()
-{
-	kill -KILL "$pid"
-	while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
-}
-
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
 # restore_one HOW CRIU DIR
 restore_one()
 {
-	local how=$1 criu=$2 dir=$3 lazy=() start ms faults=0 daemon=
+	local how=$1 dir=$3 lazy=() start ms faults=0
+	export CRIU=$2
+	daemon=
 	sync
 	if [ "$how" != eager ]; then
 		lazy=(--lazy-pages)
-		"$criu" lazy-pages -D "$dir" -v4 -o "lazy-$how.log" &
-		daemon=$!
-		while [ ! -S "$dir/lazy-pages.socket" ]; do sleep 0.1; done
+		lazy_pages "$dir"
 	fi
 	start=$(now_ms)
-	CRIU=$criu restore "$dir" "${lazy[@]}"
+	restore "$dir" "${lazy[@]}"
 	ms=$(($(now_ms) - start))
 	pages_round
-	[ -z "$daemon" ] || faults=$(grep -c '#PF at' "$dir/lazy-$how.log")
+	[ -z "$daemon" ] || faults=$(grep -c '#PF at' "$dir/lazy-pages.log")
 	echo "$how $ms $faults" >>/mnt/share/restore-results
 	kill_task
 	[ -z "$daemon" ] || { kill "$daemon" 2>/dev/null || :; wait "$daemon" || :; rm -f "$dir/lazy-pages.socket"; }

@@ -12,7 +12,6 @@ pages_round
 pages_verify
 dump 3 --track-mem --leave-running --prev-images-dir ../2
 holds "pages dumped" "$(stat_of 3 pages_written)" -lt 4000
-kill -KILL "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+kill_task
 restore 3
 pages_verify

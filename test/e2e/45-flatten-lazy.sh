@@ -5,17 +5,10 @@ pagemap() { python3 "$(dirname "$0")/pagemap.py" "$@"; }
 
 lazy_restore()
 {
-	local i server
-	criu-stock lazy-pages -D "$1" -v4 -o lazy-pages.log >"$1/lazy-pages.out" 2>&1 &
-	server=$!
-	for i in $(seq 100); do
-		[ -S "$1/lazy-pages.socket" ] && break
-		kill -0 $server 2>/dev/null || fail "lazy-pages ended: $(tail -n 5 "$1/lazy-pages.log")"
-		sleep 0.1
-	done
+	CRIU=criu-stock lazy_pages "$1"
 	CRIU=criu-stock restore "$1" --lazy-pages
 	pages_verify
-	wait $server || fail "lazy-pages failed: $(grep -E 'Error|Warn' "$1/lazy-pages.log" | tail -n 5)"
+	wait "$daemon" || fail "lazy-pages failed: $(grep -E 'Error|Warn' "$1/lazy-pages.log" | tail -n 5)"
 	pages_verify
 	transferred=$(grep -oE 'UFFD transferred pages: \([0-9]+/[0-9]+\)' "$1/lazy-pages.log" | tail -n 1)
 	# (done/all)
@@ -44,11 +37,9 @@ mv 1 2 3 4 away/
 
 lazy_restore all-lazy
 holds "pages that came late" "${BASH_REMATCH[2]}" -ge "$lazy"
-kill -KILL "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+kill_task
 lazy_restore as-dumped
-kill -KILL "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+kill_task
 # And without lazy-pages, marks or not.
 CRIU=criu-stock restore all-lazy
 pages_verify

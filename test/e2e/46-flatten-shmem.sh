@@ -23,8 +23,7 @@ crit show "sflat/$shm" >/dev/null
 is "shared pages" "$(pagemap count "sflat/$shm" PE_PRESENT)" $((16 * 256))
 CRIU=criu-stock restore s2
 pages_verify
-kill -KILL "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+kill_task
 rm -rf s1 s2
 CRIU=criu-stock restore sflat
 pages_verify

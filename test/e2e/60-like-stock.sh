@@ -32,7 +32,6 @@ cp "top-criu/pagemap-$pid.img" damaged/
 must_fail python3 "$(dirname "$0")/imgdiff.py" full-criu damaged
 [[ $out == "pagemap-$pid.img: "* ]] || fail "$out"
 
-kill -KILL "$pid"
-while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+kill_task
 restore top-criu
 pages_verify

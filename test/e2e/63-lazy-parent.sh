@@ -13,9 +13,7 @@ print(sum(e["nr_pages"] for e in json.load(sys.stdin)["entries"] if e.get("flags
 # lazy_restore DIR [OPTIONS OF THE DAEMON]: the task runs, its cold pages follow
 lazy_restore()
 {
-	criu lazy-pages -D "$1" -v4 -o lazy-pages.log "${@:2}" &
-	daemon=$!
-	for i in $(seq 100); do [ -S "$1/lazy-pages.socket" ] && break; sleep 0.1; done
+	lazy_pages "$@"
 	restore "$1" --lazy-pages
 }
 
@@ -26,12 +24,6 @@ daemon_ends()
 	for i in $(seq 300); do kill -0 "$daemon" 2>/dev/null || break; sleep 0.1; done
 	kill -0 "$daemon" 2>/dev/null && fail "lazy-pages does not end: $(tail -n 3 "$1/lazy-pages.log")"
 	wait "$daemon" || fail "lazy-pages failed: $(grep Error "$1/lazy-pages.log" | tail -n 3)"
-}
-
-kill_task()
-{
-	kill -KILL "$pid"
-	while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
 }
 
 pages_start --mib 24 --write-percent 20 --read-percent 10 --hole-every 13

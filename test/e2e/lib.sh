@@ -240,6 +240,27 @@ restore()
 	criu_run "${CRIU:-criu}" restore "$1" -d "${@:2}" || fail "restore from $1 failed"
 }
 
+# Starts the daemon of a lazy restore of DIR, and sets $daemon: lazy_pages DIR [OPTIONS]
+lazy_pages()
+{
+	local i
+	"${CRIU:-criu}" lazy-pages -D "$1" -v4 -o lazy-pages.log "${@:2}" >"$1/lazy-pages.out" 2>&1 &
+	daemon=$!
+	for i in $(seq 100); do
+		[ -S "$1/lazy-pages.socket" ] && return
+		kill -0 "$daemon" 2>/dev/null || break
+		sleep 0.1
+	done
+	fail "lazy-pages does not listen: $(tail -n 5 "$1/lazy-pages.log")"
+}
+
+# Ends the task, for its pid to be free again.
+kill_task()
+{
+	kill -KILL "$pid"
+	while kill -0 "$pid" 2>/dev/null; do sleep 0.1; done
+}
+
 # What the log of a command says of Frazil, without the time stamps
 log_has()
 {

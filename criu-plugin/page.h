@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FRAZIL_PAGE_H
+#define FRAZIL_PAGE_H
+
+/* What pagemaps count in. Huge pages are many of these. */
+#define PAGE_BYTES 4096ull
+
+#endif
