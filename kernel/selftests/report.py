@@ -29,6 +29,7 @@ def numberless(text):
     """A case keeps its name from run to run: without addresses and measurements."""
     text = re.sub(r'0x[0-9a-f]+', 'ADDRESS', text)
     text = re.sub(r'\b\d+(\.\d+)? ?(ns|us|ms|usec|msec)\b', 'TIME', text)
+    text = re.sub(r'Extra pages \d+ \([\d.]+%\), extra thread faults \d+', 'Extra pages', text)
     return ' '.join(text.split())
 
 
