@@ -338,6 +338,21 @@ static void reregister_subset_keeps(void)
 	access_join(&acc);
 }
 
+/* Entries that are write-protected would be left in a VMA that knows nothing of it. */
+static void reregister_without_wp_is_refused(void)
+{
+	struct area a;
+
+	area_init_cold(&a, ASYNC, MINOR_WP);
+	CHECK_EQ(try_register(a.uffd, a.mem, PAGES, MINOR, NULL), -EBUSY);
+	CHECK_EQ(try_register(a.uffd, a.mem, PAGES, UFFDIO_REGISTER_MODE_MISSING,
+			      NULL), -EBUSY);
+	EXPECT(&a, all, DEACT | WRITTEN, DEACT, 0);
+	unregister(&a, 0, PAGES);
+	CHECK_EQ(try_register(a.uffd, a.mem, PAGES, MINOR, NULL), 0);
+	EXPECT(&a, all, DEACT | WRITTEN, WRITTEN, 0);
+}
+
 static void last_close_wakes(void)
 {
 	struct waiters w;
@@ -443,6 +458,7 @@ const struct test tests[] = {
 	TEST(unregister_part_wakes_part),
 	TEST(reregister_wakes),
 	TEST(reregister_subset_keeps),
+	TEST(reregister_without_wp_is_refused),
 	TEST(last_close_wakes),
 	TEST(holder_death_wakes),
 	TEST(exit_while_waiting),
