@@ -22,6 +22,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -188,13 +189,29 @@ static int make_userfaultfd(struct injection *in)
 	return fetch_fd(in, ret);
 }
 
-static int clean_up(struct injection *in)
+/* Mostly the descriptors are in a row; each system call in the task has two switches to it. */
+static int close_fds(struct injection *in)
 {
-	int i, ret = 0;
+	int i, n = 0, lo = INT_MAX, hi = -1, ret = 0;
 
+	for (i = 0; i < 4; i++)
+		if (in->fd[i] >= 0) {
+			lo = in->fd[i] < lo ? in->fd[i] : lo;
+			hi = in->fd[i] > hi ? in->fd[i] : hi;
+			n++;
+		}
+	if (n && hi - lo == n - 1 && !inject(in, SYS_close_range, lo, hi, 0, 0))
+		return 0;
 	for (i = 0; i < 4; i++)
 		if (in->fd[i] >= 0 && inject(in, SYS_close, in->fd[i], 0, 0, 0))
 			ret = -EIO;
+	return ret;
+}
+
+static int clean_up(struct injection *in)
+{
+	int ret = close_fds(in);
+
 	if (in->scratch && inject(in, SYS_munmap, in->scratch, SCRATCH_BYTES, 0, 0))
 		ret = -EIO;
 	return ret;

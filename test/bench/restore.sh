@@ -10,12 +10,13 @@ export BIN=/mnt/share/bin
 . /mnt/share/e2e/lib.sh
 : >/mnt/share/restore-results
 
-now_ms() { echo $(($(date +%s%N) / 1000000)); }
+# From when criu began to when it let the task go on, in milliseconds, by its log.
+resumed_ms() { echo $((10#$(sed -nE 's/^\(([0-9]+)\.([0-9]{3})[0-9]*\).*Tasks resumed.*/\1\2/p' "$1/restore.log"))); }
 
 # restore_one HOW CRIU DIR
 restore_one()
 {
-	local how=$1 dir=$3 lazy=() start ms faults=0
+	local how=$1 dir=$3 lazy=() ms faults=0
 	export CRIU=$2
 	daemon=
 	sync
@@ -23,9 +24,8 @@ restore_one()
 		lazy=(--lazy-pages)
 		lazy_pages "$dir"
 	fi
-	start=$(now_ms)
 	restore "$dir" "${lazy[@]}"
-	ms=$(($(now_ms) - start))
+	ms=$(resumed_ms "$dir")
 	pages_round
 	[ -z "$daemon" ] || faults=$(grep -c '#PF at' "$dir/lazy-pages.log")
 	echo "$how $ms $faults" >>/mnt/share/restore-results
