@@ -13,12 +13,12 @@ pid=$!
 exec 9<>go
 state() { awk '/^State:/ { print $2 }' "/proc/$pid/status"; }
 for i in $(seq 300); do
-	[ -s "/proc/$pid/task/$pid/children" ] && [ "$(state)" = D ] && break
+	[ -n "$(cat "/proc/$pid/task/$pid/children")" ] && [ "$(state)" = D ] && break
 	sleep 0.1
 done
 is "state" "$(state)" D
 
-must_fail frazil track "$pid"
+must_fail timeout 60 frazil track "$pid"
 [[ $out == *"uninterruptible sleep"* ]] || fail "frazil track said: $out"
 is "state" "$(state)" D
 [[ $(frazil status --json) != *"pid"* ]] || fail "it is tracked: $(frazil status --json)"
