@@ -75,14 +75,19 @@ static const struct disturbance collapse = { do_collapse, none, false };
 static void run_khugepaged(const struct area *a)
 {
 	long scans = file_number(KHUGEPAGED "full_scans");
+	char sleeps[32];
 
 	if (scans < 0)
 		skip("no khugepaged");
+	snprintf(sleeps, sizeof(sleeps), "%ld",
+		 file_number(KHUGEPAGED "scan_sleep_millisecs"));
 	CHECK(file_write(KHUGEPAGED "scan_sleep_millisecs", "10"));
 	CHECK(file_write(KHUGEPAGED "pages_to_scan", "65536"));
 	CHECK(!madvise(a->mem, a->pages * page_size, MADV_HUGEPAGE));
 	while (file_number(KHUGEPAGED "full_scans") < scans + KHUGEPAGED_SCANS)
 		usleep(10000);
+	/* or it collapses what the next test has set up only half of */
+	CHECK(file_write(KHUGEPAGED "scan_sleep_millisecs", sleeps));
 }
 
 static const struct disturbance khugepaged = { run_khugepaged, none, false };
