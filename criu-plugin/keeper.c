@@ -127,8 +127,8 @@ const char *keeper_strerror(int error)
 }
 
 /*
- * The answer to a request; of KEEPER_LIST and KEEPER_FORKS, the next one. *@fd gets the descriptor that came
- * with it, or -1, and is the caller's; may be NULL.
+ * The answer to a request; of KEEPER_LIST and KEEPER_FORKS, the next one. *@fd gets the
+ * descriptor that came with it, or -1, and is the caller's; may be NULL.
  *
  * Returns 0; what the keeper answered, -ENOENT after the last of a list; -EPROTO for a
  * keeper of another version; another -errno.

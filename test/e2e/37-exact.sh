@@ -24,7 +24,7 @@ exact()
 	else
 		holds "pages dumped again, times 100" $((again * 100)) -le $((dirtied * 102))
 	fi
-	kill -KILL "$pid"
+	kill_task
 	cd ..
 }
 

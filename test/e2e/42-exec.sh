@@ -15,7 +15,7 @@ pid=$!
 sleep 1
 predump 1
 touch go
-for _ in $(seq 100); do grep -q ready report && break; sleep 0.1; done
+poll 100 grep -q ready report
 answers=1
 pages_round
 predump 2 --prev-images-dir ../1

@@ -7,7 +7,7 @@ report=$PWD/shmem.report
 : >"$report"
 cp "$BIN/shmem" ./shmem
 pid=$(./shmem "$report" 16)
-for _ in $(seq 100); do [ -s "$report" ] && break; sleep 0.1; done
+poll 100 test -s "$report"
 answers=1
 pages_round
 pages_round

@@ -12,10 +12,8 @@ print("and went on", flush=True)' <go >report 2>&1 &
 pid=$!
 exec 9<>go
 state() { awk '/^State:/ { print $2 }' "/proc/$pid/status"; }
-for i in $(seq 300); do
-	[ -n "$(cat "/proc/$pid/task/$pid/children")" ] && [ "$(state)" = D ] && break
-	sleep 0.1
-done
+waits_for_child() { [ -n "$(cat "/proc/$pid/task/$pid/children")" ] && [ "$(state)" = D ]; }
+poll 300 waits_for_child
 is "state" "$(state)" D
 
 must_fail timeout 60 frazil track "$pid"
@@ -29,10 +27,7 @@ grep -q 'Timeout' 1/log || fail "criu said: $(tail -n 5 1/log)"
 [ ! -e 1/inventory.img ] || fail "there is an inventory"
 
 : >gate
-for i in $(seq 300); do
-	[ -s report ] && break
-	sleep 0.1
-done
+poll 300 test -s report
 is "after it woke up" "$(cat report)" "woke up, 0"
 [[ $(state) == S ]] || fail "it is in state $(state)"
 

@@ -53,7 +53,7 @@ kill_task
 # ... with the topmost images behind a page server ...
 criu page-server --lazy-pages -D 3 -v4 -o page-server.log --port 2727 &
 server=$!
-for i in $(seq 100); do grep -q 'Waiting for' 3/page-server.log 2>/dev/null && break; sleep 0.1; done
+poll 100 grep -qs 'Waiting for' 3/page-server.log
 generation=2
 lazy_restore 3 --page-server --address 127.0.0.1 --port 2727
 pages_verify
@@ -71,7 +71,7 @@ mkdir 5
 ln -s ../4 5/parent
 criu page-server -D 5 -v4 -o page-server.log --port 2728 &
 server=$!
-for i in $(seq 100); do grep -q 'Waiting for' 5/page-server.log 2>/dev/null && break; sleep 0.1; done
+poll 100 grep -qs 'Waiting for' 5/page-server.log
 dump 5 --track-mem --prev-images-dir ../4 --page-server --address 127.0.0.1 --port 2728
 wait "$server" || fail "page-server: $(tail -n 3 5/page-server.log)"
 cold=$(pages_with 5 "PE_PARENT | PE_LAZY")

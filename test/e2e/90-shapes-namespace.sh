@@ -20,7 +20,7 @@ unshare --user --map-root-user --mount --pid --fork setsid sh ./enter.sh "$root"
 	/shapes --report /report --seed "${SEED:-1}" --areas anon,remap,shared,memfd --children </dev/null >start.out 2>&1 &
 unshare_pid=$!
 disown
-for _ in $(seq 100); do grep -q ready "$report" && break; sleep 0.1; done
+poll 100 grep -q ready "$report"
 pid=$(pgrep -P "$unshare_pid") || fail "does not start: $(cat start.out "$report")"
 answers=1 generation=0 expected=()
 [ "$(readlink "/proc/$pid/ns/user")" != "$(readlink /proc/self/ns/user)" ] || fail "no user namespace"

@@ -63,6 +63,17 @@ import json, sys
 print(json.load(sys.stdin)[0].get(sys.argv[1], "-"))' "$2"
 }
 
+# Tries a command every tenth of a second until it succeeds, TRIES times at the most;
+# the caller looks whether it did: poll TRIES COMMAND...
+poll()
+{
+	local _
+	for _ in $(seq "$1"); do
+		"${@:2}" && break
+		sleep 0.1
+	done
+}
+
 # --- the page-pattern verifier, test/e2e/pages.c
 
 # Starts it with the options given; sets $pid and $report. Prefix with the words in
