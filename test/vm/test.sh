@@ -43,6 +43,19 @@ expect "--icount counts instructions, whatever the host does" 0 '^even' \
 		awk "{ print (\$2 < \$1 * 1.1 ? \"even\" : \"uneven\"), \$0 }"'
 expect "a panic is told, with the console" 125 'sysrq: Trigger a crash|Kernel panic' \
 	test/vm/run -- bash -c 'echo c >/proc/sysrq-trigger; sleep 60'
+expect "a guest that died after its boot is not booted again" 0 '^1$' \
+	bash -c "test/vm/run -- bash -c 'echo c >/proc/sysrq-trigger; sleep 60' 2>&1 | grep -c 'console ended with'"
+mkdir "$work/bin"
+cat >"$work/bin/qemu-system-x86_64" <<EOF
+#!/bin/bash
+PATH=$PATH
+[ -e "$work/booted" ] && exec qemu-system-x86_64 "\$@"
+touch "$work/booted"
+exec qemu-system-x86_64 "\$@" -append "root=/dev/vda init=/nonexistent console=ttyS0 panic=-1"
+EOF
+chmod +x "$work/bin/qemu-system-x86_64"
+expect "a guest that dies at boot is booted once more" 3 'at boot and is booted once more' \
+	env PATH="$work/bin:$PATH" test/vm/run -- bash -c 'exit 3'
 expect "a hang ends" 124 'no end after 15 s' test/vm/run --timeout 15 -- sleep 1000
 expect "a kernel that is not there is named" 125 '/nonexistent is missing' test/vm/run --kernel /nonexistent -- true
 echo "1..$n"
