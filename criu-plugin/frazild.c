@@ -40,9 +40,7 @@
 #include "keeper.h"
 #include "uapi.h"
 
-#define KEEPER_DIR  "/run/frazil"
-#define KEEPER_LOCK KEEPER_DIR "/keeper.lock"
-#define IDLE_S	    60
+#define IDLE_S 60
 /* With fewer forked children than these it is not worth it to look for dead ones. */
 #define PRUNE_MIN 64
 
@@ -433,13 +431,16 @@ static bool is_activated(void)
  */
 static int make_listener(int passed)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = KEEPER_SOCKET };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char lock_path[KEEPER_PATH_BYTES];
 	int lock, sock, ret;
 
+	keeper_path(addr.sun_path, "sock");
+	keeper_path(lock_path, "lock");
 	if (mkdir(KEEPER_DIR, 0700) && errno != EEXIST)
 		return -errno;
 	/* Stays open, and locked, until the process ends. */
-	lock = open(KEEPER_LOCK, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	lock = open(lock_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (lock < 0)
 		return -errno;
 	if (flock(lock, LOCK_EX | LOCK_NB)) {
@@ -451,7 +452,7 @@ static int make_listener(int passed)
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return -errno;
-	unlink(KEEPER_SOCKET);
+	unlink(addr.sun_path);
 	umask(0077);
 	if (bind(sock, (struct sockaddr *)&addr, sizeof(addr)) || listen(sock, 16)) {
 		ret = -errno;
@@ -503,6 +504,7 @@ int main(int argc, char **argv)
 		{},
 	};
 	int foreground = 0, idle_s = IDLE_S, opt, sock, null, ret;
+	char path[KEEPER_PATH_BYTES];
 	struct rlimit files;
 	bool activated;
 
@@ -544,7 +546,7 @@ int main(int argc, char **argv)
 	if (sock == -EALREADY)
 		return 0;
 	if (sock < 0) {
-		fprintf(stderr, "frazild: cannot listen at %s: %s\n", KEEPER_SOCKET, strerror(-sock));
+		fprintf(stderr, "frazild: cannot listen in " KEEPER_DIR ": %s\n", strerror(-sock));
 		return 1;
 	}
 	if (!foreground && !activated) {
@@ -558,7 +560,9 @@ int main(int argc, char **argv)
 	if (epoll_fd < 0)
 		return 1;
 	ret = run(sock, idle_s);
-	if (!activated)
-		unlink(KEEPER_SOCKET);
+	if (!activated) {
+		keeper_path(path, "sock");
+		unlink(path);
+	}
 	return ret;
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -78,6 +79,25 @@ int msg_recv(int sock, void *buf, size_t len, int *fd)
 }
 
 /*
+ * Where the keeper's socket is, or with another @suffix than "sock" what lies beside it.
+ *
+ * A pid means something in one pid namespace only, and several may see the same /run:
+ * those of criu-ns and of ZDTM do. So each has a keeper of its own, whose files have the
+ * namespace's inode number in their names, except in the initial one.
+ */
+void keeper_path(char path[KEEPER_PATH_BYTES], const char *suffix)
+{
+	/* PROC_PID_INIT_INO of include/linux/proc_ns.h: the same on every kernel. */
+	const ino_t initial = 0xeffffffc;
+	struct stat ns;
+
+	if (stat("/proc/self/ns/pid", &ns) || ns.st_ino == initial)
+		snprintf(path, KEEPER_PATH_BYTES, KEEPER_DIR "/keeper.%s", suffix);
+	else
+		snprintf(path, KEEPER_PATH_BYTES, KEEPER_DIR "/keeper-%lu.%s", (unsigned long)ns.st_ino, suffix);
+}
+
+/*
  * Connects to a running keeper and checks whose it is.
  *
  * Returns a descriptor or -errno: -ENOENT or -ECONNREFUSED when none is running,
@@ -85,12 +105,13 @@ int msg_recv(int sock, void *buf, size_t len, int *fd)
  */
 int keeper_connect(void)
 {
-	struct sockaddr_un addr = { .sun_family = AF_UNIX, .sun_path = KEEPER_SOCKET };
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	struct timeval timeout = { .tv_sec = KEEPER_TIMEOUT_S };
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 	int sock, ret;
 
+	keeper_path(addr.sun_path, "sock");
 	sock = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return -errno;
@@ -116,7 +137,7 @@ const char *keeper_strerror(int error)
 	case EPROTO:
 		return "the keeper is of another version; end frazild, it does no harm";
 	case EPERM:
-		return "the keeper's socket belongs to another user; see who made " KEEPER_SOCKET;
+		return "the keeper's socket belongs to another user; see who made it in " KEEPER_DIR;
 	case EAGAIN:
 		return "the keeper does not answer in time; end frazild, it does no harm";
 	case ECHILD:

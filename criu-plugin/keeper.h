@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEEPER_SOCKET	   "/run/frazil/keeper.sock"
+#define KEEPER_DIR	   "/run/frazil"
+#define KEEPER_PATH_BYTES  64
 #define KEEPER_MAGIC	   0x4c5a5246u /* "FRZL" */
 #define KEEPER_VERSION	   2
 #define ROUND_ID_BYTES	   16
@@ -50,6 +51,7 @@ struct keeper_msg {
 	uint32_t fork_id;		  /* KEEPER_FORKS, KEEPER_CLAIM: which of them */
 };
 
+void keeper_path(char path[KEEPER_PATH_BYTES], const char *suffix);
 int keeper_connect(void);
 const char *keeper_strerror(int error);
 int keeper_ask(int sock, struct keeper_msg *msg, int fd);
