@@ -14,6 +14,8 @@ help:
 	@echo "make kernel-check   the kernel's own selftests and ours, on four kernels: the series,"
 	@echo "              without NUMA balancing, with debugging, and unpatched to compare with"
 	@echo "make kernel-steps   each patch of the series builds and boots"
+	@echo "make zdtm     CRIU's test suite with Frazil and with stock CRIU, in every mode: many"
+	@echo "              hours; goes on where it was cut. test/zdtm/run --help: parts of it"
 	@echo "make images   the container images, and out/vm/root.ext4 for the test guest"
 	@echo "make lint     formatting, static checks, patch style"
 	@echo "make clean    remove out/; the cache in ~/.cache/frazil stays"
@@ -47,10 +49,14 @@ bench: deps
 	@test/bench/run
 	@kernel/bench/run
 
+zdtm: deps
+	@images/build kernel vm rwp
+	@test/zdtm/run
+
 lint: deps
 	@test/lint
 
 clean:
 	rm -rf out
 
-.PHONY: help deps kernel kernel-check kernel-steps images demo check bench lint clean
+.PHONY: help deps kernel kernel-check kernel-steps images demo check bench zdtm lint clean
