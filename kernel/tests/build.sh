@@ -94,6 +94,10 @@ check "no patch after it is applied" '! grep -q twenty "$work/into/mm/one.c"'
 doctored 'rm mm/two.c'
 tree --source "$work/doctored.tar.xz" --into "$work/into"
 check "a file that is missing: patch and file are named" 'grep -q "patch 2.patch does not apply to linux 6.12.0: mm/two.c$" "$work/log"'
+doctored 'sed -i "s/^7$/seven/" mm/two.c'
+tree --source "$work/doctored.tar.xz" --into "$work/into"
+check "a patch that applies with fuzz is, and is named" \
+	'grep -q "patch 2.patch applies to linux 6.12.0 with fuzz" "$work/log" && grep -q twenty "$work/into/mm/one.c"'
 doctored 'sed -i "s/^10$/ten/" mm/two.c'
 tree --source "$work/doctored.tar.xz" --into "$work/into"
 check "a patch that is in already: patch and file are named" 'grep -q "patch 2.patch does not apply to linux 6.12.0: mm/two.c$" "$work/log"'
