@@ -70,8 +70,8 @@ static void check_config(void)
 	int ret = config_read(&config, reason, sizeof(reason));
 
 	if (!ret)
-		snprintf(reason, sizeof(reason), "tracker = %s, lazy_parent = %s", config.tracker ?: "auto",
-			 config.lazy_parent ? "yes" : "no");
+		snprintf(reason, sizeof(reason), "tracker = %s, lazy_parent = %s, freeze = %s",
+			 config.tracker ?: "auto", config.lazy_parent ? "yes" : "no", config.freeze ?: "auto");
 	report("configuration", !ret, true, reason);
 }
 

@@ -6,8 +6,9 @@
  *	# /etc/criu/frazil.conf, or what FRAZIL_CONFIG names
  *	tracker = wp
  *	lazy_parent = no
+ *	freeze = fork
  *
- * FRAZIL_TRACKER and FRAZIL_LAZY_PARENT come before it. Anything that is not
+ * FRAZIL_TRACKER, FRAZIL_LAZY_PARENT and FRAZIL_FREEZE come before it. Anything that is not
  * understood is an error: a dump that is not what was asked for helps nobody.
  */
 #include <ctype.h>
@@ -17,6 +18,7 @@
 #include <string.h>
 
 #include "config.h"
+#include "freezer.h"
 #include "tracker.h"
 
 static int set_tracker(struct config *c, const char *value)
@@ -46,6 +48,16 @@ static int set_lazy_parent(struct config *c, const char *value)
 	return 0;
 }
 
+static int set_freeze(struct config *c, const char *value)
+{
+	const struct freezer *f = freezer_find(value);
+
+	if (!f && strcmp(value, "auto") && strcmp(value, "none"))
+		return -EINVAL;
+	c->freeze = f ? f->name : !strcmp(value, "none") ? "none" : NULL;
+	return 0;
+}
+
 static const struct option {
 	const char *key;
 	const char *env;
@@ -54,6 +66,7 @@ static const struct option {
 } options[] = {
 	{ "tracker", "FRAZIL_TRACKER", "auto, deactivate, rwp, wp or none", set_tracker },
 	{ "lazy_parent", "FRAZIL_LAZY_PARENT", "yes or no", set_lazy_parent },
+	{ "freeze", "FRAZIL_FREEZE", "auto, deactivate, fork, wp or none", set_freeze },
 	{},
 };
 

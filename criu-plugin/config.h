@@ -9,6 +9,7 @@
 
 struct config {
 	const char *tracker; /* a name in trackers[], "none", or NULL: the best one that works */
+	const char *freeze;  /* a name in freezers[], "none", or NULL: the best one that works */
 	bool lazy_parent;    /* cold pages that the parent images have are lazy as well */
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The CRIU plugin: hooks only. What they decide is in task.c (may the last round be
- * believed, what is armed), scan.c (what is answered for which page) and tracker.c
- * (what the kernel can do).
+ * believed, what is armed), scan.c (what is answered for which page), tracker.c
+ * (what the kernel can do) and live.c (how memory is kept while its task runs on).
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -18,6 +18,8 @@
 
 #include "config.h"
 #include "host.h"
+#include "live.h"
+#include "proc.h"
 #include "task.h"
 #include "working_set.h"
 
@@ -39,6 +41,7 @@ struct task_node {
 
 static struct config config;
 static const struct tracker *tracker;
+static const struct freezer *freezer; /* the one that was asked for */
 static struct task_node *tasks;
 static FrazilRounds *parent;
 
@@ -107,6 +110,11 @@ static int frazil_init(int stage)
 		if (!tracker && config.tracker)
 			return -1;
 	}
+	freezer = config.freeze ? freezer_find(config.freeze) : NULL;
+	if (freezer && freezer->probe(&verdict)) {
+		pr_err("freeze = %s was asked for and cannot be done: %s\n", freezer->name, verdict.reason);
+		return -1;
+	}
 
 	/* These images are about to be made anew, by whomever. */
 	unlinkat(criu_get_image_dir(), ROUNDS_FILE, 0);
@@ -144,31 +152,60 @@ static FrazilTask *task_entry(struct task_node *n)
 	return e;
 }
 
+static FrazilLive *live_entry(const struct frozen *f)
+{
+	FrazilLive *e = malloc(sizeof(*e));
+
+	if (!e)
+		return NULL;
+	frazil_live__init(e);
+	e->pid = f->args.pid;
+	e->start_time = f->start_time;
+	e->freezer = (char *)f->freezer->name;
+	e->copied_frozen = f->counts.copied_frozen;
+	e->copied_fault = f->counts.copied_fault;
+	e->copied_behind = f->counts.copied_behind;
+	e->faults = f->counts.faults;
+	e->wait_max_us = f->counts.wait_max_us;
+	e->waits = (uint64_t *)f->counts.waits;
+	e->n_waits = WAIT_BUCKETS;
+	return e;
+}
+
 /* Not written, the next dump is a full one: so a failure is not one of this dump. */
 static void write_rounds(void)
 {
+	size_t nr = 0, nr_lives = 0, i;
+	const struct frozen *f;
 	FrazilTask **entries;
+	FrazilLive **lives;
 	struct task_node *n;
-	size_t nr = 0, i;
 	int ret = 0;
 
 	for (n = tasks; n; n = n->next)
 		nr++;
-	entries = calloc(nr, sizeof(*entries));
-	if (!entries)
+	for (f = live_first(); f; f = f->next)
+		nr_lives++;
+	if (!nr && !nr_lives)
 		return;
-	for (n = tasks, i = 0; n; n = n->next, i++) {
-		entries[i] = task_entry(n);
-		if (!entries[i])
+	entries = calloc(nr + 1, sizeof(*entries));
+	lives = calloc(nr_lives + 1, sizeof(*lives));
+	for (n = tasks, i = 0; entries && n; n = n->next, i++)
+		if (!(entries[i] = task_entry(n)))
 			ret = -ENOMEM;
-	}
+	for (f = live_first(), i = 0; lives && f; f = f->next, i++)
+		if (!(lives[i] = live_entry(f)))
+			ret = -ENOMEM;
 	if (!ret)
-		ret = rounds_write(criu_get_image_dir(), entries, nr);
+		ret = entries && lives ? rounds_write(criu_get_image_dir(), entries, nr, lives, nr_lives) : -ENOMEM;
 	if (ret)
 		pr_warn("Can't write " ROUNDS_FILE ": %s; the next dump will be a full one\n", strerror(-ret));
-	for (i = 0; i < nr; i++)
+	for (i = 0; entries && i < nr; i++)
 		free(entries[i]);
+	for (i = 0; lives && i < nr_lives; i++)
+		free(lives[i]);
 	free(entries);
+	free(lives);
 }
 
 /* A hint for whoever restores the images, or wants to know. */
@@ -205,10 +242,12 @@ static void frazil_exit(int stage, int ret)
 {
 	struct task_node *n;
 
-	if (!ret && tasks) {
+	if (!ret) {
 		write_rounds();
-		write_working_set();
+		if (tasks)
+			write_working_set();
 	}
+	live_end();
 	while ((n = tasks)) {
 		tasks = n->next;
 		task_fini(&n->task);
@@ -231,29 +270,6 @@ static void __attribute__((constructor)) announce_what_criu_knows(void)
 	CR_PLUGIN_DESC.max_hooks = STOCK_API_HOOKS;
 }
 
-/* The last number of NSpid is the pid in the innermost namespace; @pid if it is not told. */
-static int pid_in_namespace(int pid)
-{
-	char path[32], line[256];
-	int ns_pid = pid;
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return pid;
-	while (fgets(line, sizeof(line), f)) {
-		const char *last = strrchr(line, '\t');
-
-		if (!strncmp(line, "NSpid:", 6) && last) {
-			ns_pid = atoi(last);
-			break;
-		}
-	}
-	fclose(f);
-	return ns_pid;
-}
-
 static int frazil_track_mem(struct cr_plugin_track_mem *args)
 {
 	struct task_node *n;
@@ -273,7 +289,9 @@ static int frazil_track_mem(struct cr_plugin_track_mem *args)
 		n->task.pid, (unsigned long long)n->task.counts.scanned, (unsigned long long)n->task.counts.written,
 		(unsigned long long)n->task.counts.hot, (unsigned long long)n->task.counts.cold,
 		n->task.has_parent ? "" : " (first round)", n->task.vmas_tracked, n->task.vmas_untracked);
-	n->ns_pid = pid_in_namespace(n->task.pid);
+	n->ns_pid = proc_status(n->task.pid, "NSpid:");
+	if (n->ns_pid < 0)
+		n->ns_pid = n->task.pid;
 	n->next = tasks;
 	tasks = n;
 	args->has_parent = n->task.has_parent;
@@ -319,3 +337,33 @@ out:
 	return nr;
 }
 CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__SCAN_MEM, frazil_scan_mem)
+
+/* Whether a round of the tracker that can be frozen began with this dump. */
+static bool is_armed(int pid)
+{
+	struct task_node *n;
+
+	for (n = tasks; n && n->task.pid != pid; n = n->next)
+		;
+	return n && n->task.armed && n->task.protected && !strcmp(tracker->name, freezer_deactivate.name);
+}
+
+static int frazil_protect_mem(const struct cr_plugin_protect_mem *args)
+{
+	struct live_task how = {
+		.freezer = freezer,
+		.armed = is_armed(args->pid),
+		.image_dir = criu_get_image_dir(),
+	};
+
+	if (config.freeze && !freezer)
+		return -ENOTSUP;
+	return live_protect(args, &how);
+}
+CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__PROTECT_MEM, frazil_protect_mem)
+
+static int frazil_read_mem(const struct cr_plugin_read_mem *args)
+{
+	return live_read(args);
+}
+CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__READ_MEM, frazil_read_mem)

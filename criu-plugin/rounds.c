@@ -43,7 +43,7 @@ int rounds_read(int dir_fd, const char *path, FrazilRounds **rounds)
  *
  * Returns 0 or -errno.
  */
-int rounds_write(int dir_fd, FrazilTask **tasks, size_t nr)
+int rounds_write(int dir_fd, FrazilTask **tasks, size_t nr, FrazilLive **lives, size_t nr_lives)
 {
 	FrazilRounds r = FRAZIL_ROUNDS__INIT;
 	uint8_t *buf;
@@ -53,6 +53,8 @@ int rounds_write(int dir_fd, FrazilTask **tasks, size_t nr)
 	r.version = ROUNDS_VERSION;
 	r.tasks = tasks;
 	r.n_tasks = nr;
+	r.lives = lives;
+	r.n_lives = nr_lives;
 	len = frazil_rounds__get_packed_size(&r);
 	buf = malloc(len);
 	if (!buf)

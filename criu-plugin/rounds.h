@@ -9,7 +9,7 @@
 #define ROUNDS_VERSION 1
 
 int rounds_read(int dir_fd, const char *path, FrazilRounds **rounds);
-int rounds_write(int dir_fd, FrazilTask **tasks, size_t nr);
+int rounds_write(int dir_fd, FrazilTask **tasks, size_t nr, FrazilLive **lives, size_t nr_lives);
 const FrazilTask *rounds_find(const FrazilRounds *rounds, int pid, uint64_t start_time);
 
 #endif

@@ -233,6 +233,34 @@ int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, stru
 	return scan(pagemap_fd, &arg, record_soft_dirty, set, counts);
 }
 
+static int record_matching(int pagemap_fd, const struct page_region *r, struct run_set *set, struct page_counts *counts)
+{
+	counts->scanned += (r->end - r->start) / PAGE_BYTES;
+	return set ? run_set_add(set, r->start, r->end, 1) : 0;
+}
+
+/*
+ * Appends to @set, which may be NULL, the pages of [start, end) that @filter lets
+ * through, as state 1, and sets *@pages to how many there are. Returns 0 or -errno.
+ */
+int scan_matching(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *filter, struct run_set *set,
+		  uint64_t *pages)
+{
+	struct page_counts counts = {};
+	struct pm_scan_arg arg = {
+		.start = start,
+		.end = end,
+		.category_inverted = filter->inverted,
+		.category_mask = filter->mask,
+		.category_anyof_mask = filter->anyof,
+		.return_mask = filter->mask | filter->anyof,
+	};
+	int ret = scan(pagemap_fd, &arg, record_matching, set, &counts);
+
+	*pages = counts.scanned;
+	return ret;
+}
+
 /*
  * Finds the first page of [start, end) that is in all of @categories, the zero page
  * too. Returns 1 with its address in *@page, 0, or -errno.

@@ -25,6 +25,13 @@ struct run_set {
 	size_t cap;
 };
 
+/* What PAGEMAP_SCAN is to find; see Documentation/admin-guide/mm/pagemap.rst. */
+struct scan_filter {
+	uint64_t inverted;
+	uint64_t mask;
+	uint64_t anyof;
+};
+
 /* What scan_answer() says about use. */
 #define SCAN_HINTS	  (1u << 0)
 #define SCAN_HINTS_DUMPED (1u << 1)
@@ -45,6 +52,8 @@ int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, str
 		     struct page_counts *counts);
 int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
 		    struct page_counts *counts);
+int scan_matching(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *filter, struct run_set *set,
+		  uint64_t *pages);
 int scan_find(int pagemap_fd, uint64_t start, uint64_t end, uint64_t categories, uint64_t *page);
 int scan_is_wp_async(int pagemap_fd, uint64_t start, uint64_t end);
 int scan_is_rwp(int pagemap_fd, uint64_t start, uint64_t end);

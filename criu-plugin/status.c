@@ -16,6 +16,7 @@
 
 #include "cli.h"
 #include "keeper.h"
+#include "live.h"
 #include "rounds.h"
 #include "scan.h"
 #include "tracker.h"
@@ -161,6 +162,27 @@ static int show_tracked(void)
 	return EXIT_NO;
 }
 
+static void show_live(const FrazilLive *l)
+{
+	unsigned long long half = live_wait_us(l->waits, l->n_waits, l->wait_max_us, 50),
+			   most = live_wait_us(l->waits, l->n_waits, l->wait_max_us, 99);
+
+	if (json)
+		printf("%s\n  {\"pid\": %d, \"live\": {\"freezer\": \"%s\", \"copied_frozen\": %llu, "
+		       "\"copied_fault\": %llu, \"copied_behind\": %llu, \"faults\": %llu, \"wait_50_us\": %llu, "
+		       "\"wait_99_us\": %llu, \"wait_max_us\": %llu}}",
+		       rows++ ? "," : "", l->pid, l->freezer, (unsigned long long)l->copied_frozen,
+		       (unsigned long long)l->copied_fault, (unsigned long long)l->copied_behind,
+		       (unsigned long long)l->faults, half, most, (unsigned long long)l->wait_max_us);
+	else
+		printf("%7d ran on, frozen with %s: %llu pages copied while it was stopped, %llu because it wanted them, "
+		       "%llu behind; it waited %llu times, half of them up to %llu us, 99 of 100 up to %llu us, all up "
+		       "to %llu us\n",
+		       l->pid, l->freezer, (unsigned long long)l->copied_frozen, (unsigned long long)l->copied_fault,
+		       (unsigned long long)l->copied_behind, (unsigned long long)l->faults, half, most,
+		       (unsigned long long)l->wait_max_us);
+}
+
 static int show_images(const char *dir)
 {
 	FrazilRounds *rounds;
@@ -189,6 +211,8 @@ static int show_images(const char *dir)
 			.counts = { t->scanned, t->written, t->hot, t->cold },
 		});
 	}
+	for (i = 0; i < rounds->n_lives; i++)
+		show_live(rounds->lives[i]);
 	frazil_rounds__free_unpacked(rounds, NULL);
 	return EXIT_OK;
 }
@@ -201,7 +225,8 @@ static void usage(FILE *f)
 	      "are present or swapped, how many were written since, how many were used (hot) and\n"
 	      "how many were not (cold), where the kernel tells. Pages are 4 KiB; hot + cold = pages.\n"
 	      "\n"
-	      "  --images DIR  what was known when the images in DIR were made\n"
+	      "  --images DIR  what was known when the images in DIR were made, and how tasks were\n"
+	      "                frozen that ran on\n"
 	      "  --json        for programs\n"
 	      "\n"
 	      "Exit status 0 also when no task is tracked.\n",

@@ -37,6 +37,7 @@
 #include "host.h"
 #include "inject.h"
 #include "keeper.h"
+#include "proc.h"
 #include "task.h"
 
 #ifndef FRAZILD
@@ -68,16 +69,6 @@ const char *vma_refusal(const struct cr_plugin_vma *vma)
 	if (!(vma->prot & PROT_READ))
 		return "not readable";
 	return NULL;
-}
-
-static int open_pagemap(int pid)
-{
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
 }
 
 /* Connects to the keeper; with @start it is started if none is running. */
@@ -439,7 +430,7 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	/* When nothing is to be kept, a keeper that is not there is one that keeps nothing. */
 	if (keeper < 0 && (args->runs_on || (keeper != -ENOENT && keeper != -ECONNREFUSED)))
 		goto out;
-	ret = pagemap = open_pagemap(t->pid);
+	ret = pagemap = proc_open(t->pid, "pagemap", O_RDONLY);
 	if (pagemap < 0)
 		goto out;
 	ret = uffd = get_uffd(t, tracker, keeper, pagemap, parent, args);
@@ -483,4 +474,65 @@ void task_fini(struct task *t)
 {
 	run_set_fini(&t->known);
 	run_set_fini(&t->untracked);
+}
+
+/*
+ * Has the keeper give up the userfaultfd of a tracked task, for a while. @kept: what
+ * task_keep_tracking() needs. When the descriptor is closed instead, tracking has ended.
+ *
+ * Returns the descriptor or -errno; -ENOENT when the task is not tracked.
+ */
+int task_take_tracking(int pid, uint64_t start_time, struct keeper_msg *kept)
+{
+	struct keeper_msg drop = { .op = KEEPER_DROP, .pid = pid, .start_time = start_time };
+	int uffd = -1, ret, keeper = keeper_connect();
+
+	if (keeper < 0)
+		return keeper == -ECONNREFUSED ? -ENOENT : keeper;
+	*kept = (struct keeper_msg){ .op = KEEPER_GET, .pid = pid, .start_time = start_time };
+	ret = keeper_call(keeper, kept, -1, &uffd);
+	if (!ret)
+		ret = keeper_call(keeper, &drop, -1, NULL);
+	close(keeper);
+	if (ret && uffd >= 0)
+		close(uffd);
+	return ret ?: uffd;
+}
+
+/* Gives back what task_take_tracking() returned; the caller closes its own @uffd. Returns 0 or -errno. */
+int task_keep_tracking(const struct keeper_msg *kept, int uffd)
+{
+	struct keeper_msg msg = *kept;
+	int ret, keeper = keeper_get(true);
+
+	if (keeper < 0)
+		return keeper;
+	msg.op = KEEPER_PUT;
+	ret = keeper_call(keeper, &msg, uffd, NULL);
+	close(keeper);
+	if (ret)
+		log_warn("%d: the keeper does not take it back: %s; the next dump will be a full one\n", msg.pid,
+			 keeper_strerror(ret));
+	return ret;
+}
+
+/*
+ * Makes room for another userfaultfd in a task: ends its tracking, if there is any, with
+ * @force. Returns 0; -EBUSY when it is tracked and stays so; another -errno.
+ */
+int task_forget_tracking(int pid, uint64_t start_time, bool force)
+{
+	struct keeper_msg kept;
+	int uffd = task_take_tracking(pid, start_time, &kept), ret = 0;
+
+	if (uffd == -ENOENT)
+		return 0;
+	if (uffd < 0)
+		return uffd;
+	if (force)
+		log_info("%d: not tracked any more; the next dump will be a full one\n", pid);
+	else
+		ret = task_keep_tracking(&kept, uffd) ?: -EBUSY;
+	close(uffd);
+	return ret;
 }

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "criu-plugin.h"
+#include "keeper.h"
 #include "rounds.h"
 #include "scan.h"
 #include "tracker.h"
@@ -34,5 +35,9 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	       const struct cr_plugin_track_mem *args);
 int task_give_up(struct task *t, const FrazilRounds *parent, int error);
 void task_fini(struct task *t);
+
+int task_take_tracking(int pid, uint64_t start_time, struct keeper_msg *kept);
+int task_keep_tracking(const struct keeper_msg *kept, int uffd);
+int task_forget_tracking(int pid, uint64_t start_time, bool force);
 
 #endif

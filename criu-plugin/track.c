@@ -15,19 +15,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <compel/infect.h>
 #include <compel/log.h>
-#include <compel/task-state.h>
 
 #include "cli.h"
 #include "config.h"
 #include "host.h"
 #include "keeper.h"
 #include "maps.h"
+#include "stop.h"
 #include "task.h"
-
-/* How long a task may take to stop. criu gives up after as long. */
-#define STOP_TIMEOUT_S 10
 
 extern char **environ;
 
@@ -63,26 +59,6 @@ static void compel_says(unsigned int level, const char *fmt, va_list ap)
 	vfprintf(stderr, fmt, ap);
 }
 
-static void on_alarm(int sig)
-{
-}
-
-/* Stops @pid under ptrace. Returns the state it was in, or -errno. */
-static int stop_task(int pid)
-{
-	/* Without SA_RESTART, so that waiting ends. */
-	struct sigaction act = { .sa_handler = on_alarm };
-	int state;
-
-	sigaction(SIGALRM, &act, NULL);
-	alarm(STOP_TIMEOUT_S);
-	state = compel_stop_task(pid);
-	if (state < 0)
-		state = alarm(0) ? -EPERM : -ETIMEDOUT;
-	alarm(0);
-	return state;
-}
-
 static int track_stopped(int pid, const struct tracker *tracker, struct task *t)
 {
 	struct cr_plugin_track_mem args = { .pid = pid, .runs_on = true };
@@ -107,7 +83,8 @@ static int track(int pid, bool json)
 	struct config config;
 	struct task t = {};
 	char error[256];
-	int state, ret;
+	struct stopped stopped;
+	int ret;
 
 	if (config_read(&config, error, sizeof(error))) {
 		fprintf(stderr, "frazil: %s\n", error);
@@ -120,15 +97,15 @@ static int track(int pid, bool json)
 	}
 
 	compel_log_init(compel_says, verbose ? COMPEL_LOG_DEBUG : COMPEL_LOG_ERROR);
-	state = stop_task(pid);
-	if (state < 0) {
+	ret = stop_process(pid, &stopped);
+	if (ret) {
 		fprintf(stderr, "frazil: %d cannot be stopped: %s\n", pid,
-			state == -ETIMEDOUT ? "it does not react; is it in uninterruptible sleep?"
-					    : "is it there, yours, and not traced by somebody?");
+			ret == -ETIMEDOUT ? "it does not react; is it in uninterruptible sleep?"
+					  : "is it there, yours, and not traced by somebody?");
 		return EXIT_NO;
 	}
 	ret = track_stopped(pid, tracker, &t);
-	if (compel_resume_task(pid, state, state))
+	if (resume_process(&stopped))
 		fprintf(stderr, "frazil: %d may still be stopped: kill -CONT %d\n", pid, pid);
 	if (ret) {
 		fprintf(stderr, "frazil: %d is not tracked%s%s\n", pid, ret == -ENOTSUP ? "" : ": ",

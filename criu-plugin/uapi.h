@@ -15,6 +15,13 @@
 #define UFFD_FEATURE_MINOR_ANON	 (1 << 29)
 #define UFFD_FEATURE_MINOR_ASYNC (1 << 30)
 #define UFFDIO_DEACTIVATE	 _IOR(UFFDIO, 0x30, struct uffdio_range)
+
+struct uffdio_set_mode {
+	__u64 enable;
+	__u64 disable;
+};
+
+#define UFFDIO_SET_MODE _IOW(UFFDIO, 0x31, struct uffdio_set_mode)
 #endif
 
 /* Linux 6.7. Debian 12's headers are older, and the unit tests build there. */
@@ -24,6 +31,7 @@
 #define PAGE_IS_PRESENT	   (1 << 3)
 #define PAGE_IS_SWAPPED	   (1 << 4)
 #define PAGE_IS_PFNZERO	   (1 << 5)
+#define PAGE_IS_HUGE	   (1 << 6)
 #define PAGE_IS_SOFT_DIRTY (1 << 7)
 
 struct page_region {

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Freezing with fork(): the task is made to clone itself while it is stopped, and the
+ * child, which shares its pages until one of them is written to, is never let run. It is
+ * what is read. Whatever the task does then, even exit, the child has the memory.
+ *
+ * The child begins under ptrace of criu (CLONE_PTRACE) and is killed when criu goes away
+ * (PTRACE_O_EXITKILL). It is made to close all descriptors, so that nothing is held open for
+ * longer, and has no exit signal, so that the task does not hear of it. But it is a child of
+ * the task, which has to wait for it in the end: reaper.c. When the task ends before that,
+ * the child is left to whoever such children are left to.
+ *
+ * Not in the child: mappings with MADV_DONTFORK, contents of those with MADV_WIPEONFORK,
+ * AIO rings, and the code that was at the place of the injected system call. The last is
+ * written back, the others are not present in its page tables and hence copied.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "freezer.h"
+#include "host.h"
+#include "image.h"
+#include "page.h"
+#include "proc.h"
+#include "reaper.h"
+
+/* More than compel overwrites for a system call: BUILTIN_SYSCALL_SIZE is 8. */
+#define CODE_BYTES 64
+
+static int probe_fork(struct tracker_verdict *v)
+{
+	v->reason[0] = '\0';
+	return 0;
+}
+
+/* Only private memory is copied by fork(); of hugetlb the task may take back what the child has. */
+static const char *refusal_fork(const struct cr_plugin_vma *vma)
+{
+	if (!(vma->status & VMA_AREA_REGULAR))
+		return "special mapping";
+	if (vma->status & (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_VSYSCALL | VMA_AREA_AIORING | VMA_AREA_SHSTK))
+		return "special mapping";
+	if (vma->flags & MAP_HUGETLB)
+		return "hugetlb";
+	if (!(vma->status & (VMA_ANON_PRIVATE | VMA_FILE_PRIVATE)))
+		return "shared memory";
+	return NULL;
+}
+
+/* A number in a file of a cgroup; "max" and what cannot be read is UINT64_MAX. */
+static uint64_t cgroup_number(const char *dir, const char *name)
+{
+	unsigned long long n;
+	char path[4352];
+	FILE *f;
+	int got;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "re");
+	if (!f)
+		return UINT64_MAX;
+	got = fscanf(f, "%llu", &n);
+	fclose(f);
+	return got == 1 ? n : UINT64_MAX;
+}
+
+/* What the memory cgroups (v2) of a task leave it. */
+static uint64_t cgroup_left(int pid)
+{
+	char line[4096], dir[4224] = "", *slash;
+	uint64_t left = UINT64_MAX;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/%d/cgroup", pid);
+	f = fopen(line, "re");
+	if (!f)
+		return left;
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "0::", 3))
+			snprintf(dir, sizeof(dir), "/sys/fs/cgroup%s", line + 3);
+	}
+	fclose(f);
+	while (strlen(dir) > strlen("/sys/fs/cgroup/") && (slash = strrchr(dir, '/'))) {
+		uint64_t max = cgroup_number(dir, "memory.max"), used = cgroup_number(dir, "memory.current");
+
+		if (max != UINT64_MAX && used != UINT64_MAX && left > (max > used ? max - used : 0))
+			left = max > used ? max - used : 0;
+		*slash = '\0';
+	}
+	return left;
+}
+
+static uint64_t memory_available(void)
+{
+	unsigned long long kib = 0;
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+			break;
+	fclose(f);
+	return kib << 10;
+}
+
+/* Whether there is room for a copy of all pages: the task may write to each of them. */
+static bool fits(const struct frozen *f)
+{
+	uint64_t bytes = f->nr_pages * PAGE_BYTES;
+
+	return bytes <= memory_available() && bytes <= cgroup_left(f->args.pid);
+}
+
+/* Whether children of @pid are in its own pid namespace. Elsewhere the first one is that one's init. */
+static bool clones_into_own_namespace(int pid)
+{
+	char path[64], own[64] = "", children[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	if (readlink(path, own, sizeof(own) - 1) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid_for_children", pid);
+	return readlink(path, children, sizeof(children) - 1) >= 0 && !strcmp(own, children);
+}
+
+static void end_fork(struct frozen *f)
+{
+	if (f->mem >= 0)
+		close(f->mem);
+	if (f->pagemap >= 0)
+		close(f->pagemap);
+	f->mem = f->pagemap = -1;
+	if (f->child < 0)
+		return;
+	kill(f->child, SIGKILL);
+	while (waitpid(f->child, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	f->child = -1;
+	reaper_reap(f->args.pid, f->args.syscall_ip);
+}
+
+/* Takes charge of the child that just appeared, stopped, under ptrace. */
+static int adopt(struct frozen *f, const void *code, size_t code_bytes)
+{
+	int status, mem, ret;
+	long closed;
+
+	f->child = reaper_find(f->args.pid);
+	if (f->child < 0)
+		return f->child;
+	while ((ret = waitpid(f->child, &status, __WALL)) < 0 && errno == EINTR)
+		;
+	if (ret < 0 || !WIFSTOPPED(status))
+		return -ECHILD;
+	if (ptrace(PTRACE_SETOPTIONS, f->child, 0, PTRACE_O_EXITKILL))
+		return -errno;
+	mem = proc_open(f->child, "mem", O_RDWR);
+	if (mem < 0)
+		return mem;
+	f->mem = mem;
+	/* Nothing may stay open for longer because of it: sockets, pipes, locks. */
+	ret = inject_syscall(f->child, f->args.syscall_ip, SYS_close_range, &closed, 0, ~0u, 0);
+	if (ret || closed)
+		return ret ?: closed;
+	if (pwrite(mem, code, code_bytes, f->args.syscall_ip) != (ssize_t)code_bytes)
+		return -EIO;
+	f->pagemap = proc_open(f->child, "pagemap", O_RDONLY);
+	return f->pagemap < 0 ? f->pagemap : 0;
+}
+
+static int freeze_fork(struct frozen *f)
+{
+	unsigned char code[CODE_BYTES];
+	long ns_pid;
+	size_t i;
+	int ret;
+
+	if (!clones_into_own_namespace(f->args.pid))
+		return -EOPNOTSUPP;
+	if (!fits(f)) {
+		log_info("%d: there is not enough memory for a copy of all its pages\n", f->args.pid);
+		return -ENOMEM;
+	}
+	if (pread(f->origin, code, sizeof(code), f->args.syscall_ip) != sizeof(code))
+		return -EIO;
+	/* Left over from one of which the watcher was killed, too. */
+	reaper_reap(f->args.pid, f->args.syscall_ip);
+	ret = reaper_watch(f->args.pid, f->args.syscall_ip);
+	if (ret)
+		return ret;
+	ret = inject_syscall(f->args.pid, f->args.syscall_ip, SYS_clone, &ns_pid, CLONE_PTRACE, 0, 0);
+	if (!ret && ns_pid < 0)
+		ret = ns_pid;
+	if (ret)
+		return ret;
+	ret = adopt(f, code, sizeof(code));
+	if (ret) {
+		end_fork(f);
+		return ret;
+	}
+	for (i = 0; i < f->args.nr_vmas; i++)
+		f->covered[i] = !refusal_fork(&f->args.vmas[i]);
+	return 0;
+}
+
+const struct freezer freezer_fork = {
+	.name = "fork",
+	.how = "a stopped child has the pages, copied when the task writes to them",
+	.probe = probe_fork,
+	.refusal = refusal_fork,
+	.freeze = freeze_fork,
+	.frozen = { .anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED },
+	.end = end_fork,
+};

@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Freezing with userfaultfd: pages stay where they are, and whoever wants to use one
+ * (deactivate), or write to one (wp), waits until it has been saved: faults.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "faults.h"
+#include "freezer.h"
+#include "host.h"
+#include "image.h"
+#include "inject.h"
+#include "page.h"
+#include "proc.h"
+#include "task.h"
+#include "uapi.h"
+
+/* Threads that wait for these pages look again. */
+static void wake(int uffd, uint64_t start, uint64_t end)
+{
+	struct uffdio_range range = { .start = start, .len = end - start };
+
+	ioctl(uffd, UFFDIO_WAKE, &range);
+}
+
+/*
+ * Opens pages. Where they are open, or gone, or not registered any more, there is
+ * nothing to open, and only who waits is woken.
+ */
+static void open_pages(struct frozen *f, uint64_t start, uint64_t end)
+{
+	while (f->uffd >= 0 && start < end) {
+		struct uffdio_continue arg = { .range = { .start = start, .len = end - start } };
+
+		if (!ioctl(f->uffd, UFFDIO_CONTINUE, &arg))
+			return;
+		if (arg.mapped > 0) {
+			start += arg.mapped;
+			continue;
+		}
+		/*
+		 * The task is forking, and goes on when its message is read: by the thread that
+		 * may be the one that is here. So whoever waits has to ask again.
+		 */
+		wake(f->uffd, start, start + PAGE_BYTES);
+		start += PAGE_BYTES;
+	}
+}
+
+static void allow_writing(struct frozen *f, uint64_t start, uint64_t end)
+{
+	struct uffdio_writeprotect arg = { .range = { .start = start, .len = end - start } };
+	int ret;
+
+	do
+		ret = ioctl(f->uffd, UFFDIO_WRITEPROTECT, &arg);
+	while (ret && errno == EAGAIN);
+	if (!ret)
+		return;
+	/* Parts of it are not there any more. */
+	if (end - start > PAGE_BYTES)
+		for (; start < end; start += PAGE_BYTES)
+			allow_writing(f, start, start + PAGE_BYTES);
+	else
+		wake(f->uffd, start, end);
+}
+
+static int open_pagemap(struct frozen *f)
+{
+	f->pagemap = proc_open(f->args.pid, "pagemap", O_RDONLY);
+	return f->pagemap < 0 ? f->pagemap : 0;
+}
+
+/* Closing the userfaultfd opens all pages. */
+static void close_all(struct frozen *f)
+{
+	if (f->uffd >= 0)
+		close(f->uffd);
+	if (f->pagemap >= 0)
+		close(f->pagemap);
+	f->uffd = f->pagemap = f->mem = -1;
+}
+
+static int give_up(struct frozen *f, int error)
+{
+	close_all(f);
+	return error;
+}
+
+static void end(struct frozen *f)
+{
+	faults_end(f);
+	if (f->tracked && f->uffd >= 0)
+		task_keep_tracking(&f->kept, f->uffd);
+	close_all(f);
+}
+
+/* Calls @fn, which freezes, for all mappings that can be frozen and have something to freeze. */
+static int for_each_mapping(struct frozen *f, int (*fn)(struct frozen *f, const struct cr_plugin_vma *vma))
+{
+	size_t i, iov = 0;
+
+	for (i = 0; i < f->args.nr_vmas; i++) {
+		const struct cr_plugin_vma *vma = &f->args.vmas[i];
+		int ret;
+
+		while (iov < f->args.nr_iovs &&
+		       (uintptr_t)f->args.iovs[iov].iov_base + f->args.iovs[iov].iov_len <= vma->start)
+			iov++;
+		if (iov == f->args.nr_iovs || (uintptr_t)f->args.iovs[iov].iov_base >= vma->end ||
+		    f->freezer->refusal(vma))
+			continue;
+		ret = fn(f, vma);
+		f->covered[i] = !ret;
+		/* Left out, it is copied. */
+		if (ret == -EBUSY || ret == -EINVAL || ret == -EPERM)
+			log_debug("%d: %#lx-%#lx is not frozen: %s\n", f->args.pid, (long)vma->start, (long)vma->end,
+				  strerror(-ret));
+		else if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* deactivate: linux-6.12 with kernel/series */
+
+static int probe_deactivate(struct tracker_verdict *v)
+{
+	return tracker_probe(tracker_find("deactivate"), v);
+}
+
+static int open_uffd(int uffd, uint64_t features)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = features };
+
+	return ioctl(uffd, UFFDIO_API, &api) ? -errno : 0;
+}
+
+static int set_async(int uffd, bool on)
+{
+	struct uffdio_set_mode arg = {
+		.enable = on ? UFFD_FEATURE_MINOR_ASYNC : 0,
+		.disable = on ? 0 : UFFD_FEATURE_MINOR_ASYNC,
+	};
+
+	return ioctl(uffd, UFFDIO_SET_MODE, &arg) ? -errno : 0;
+}
+
+/*
+ * Write-protected as well, though that alone stops nobody: a page that appears later,
+ * in place of one that was discarded, is not.
+ */
+static int deactivate_vma(struct frozen *f, const struct cr_plugin_vma *vma)
+{
+	const struct tracker *t = tracker_find("deactivate");
+	struct page_counts counts = {};
+	int ret;
+
+	ret = tracker_register(t, f->uffd, vma->start, vma->end);
+	if (!ret)
+		ret = t->scan(f->pagemap, vma->start, vma->end, true, NULL, &counts);
+	return ret ?: t->protect(f->uffd, vma->start, vma->end);
+}
+
+/* A userfaultfd of its own, all pages of which are closed. */
+static int deactivate_now(struct frozen *f)
+{
+	int ret = task_forget_tracking(f->args.pid, f->start_time, f->asked);
+
+	if (ret)
+		return ret;
+	f->uffd = inject_userfaultfd(f->args.pid, f->args.syscall_ip);
+	if (f->uffd < 0)
+		return f->uffd;
+	/* Without messages about forks: nobody has to wait for them, and children are open. */
+	ret = open_uffd(f->uffd, tracker_find("deactivate")->features);
+	return ret ?: for_each_mapping(f, deactivate_vma);
+}
+
+/* Whether tracking has closed a mapping. */
+static int is_closed(struct frozen *f, const struct cr_plugin_vma *vma)
+{
+	return tracker_find("deactivate")->is_tracked(f->pagemap, vma->start, vma->end) > 0 ? 0 : -EINVAL;
+}
+
+/*
+ * When a round of tracking just began all pages are closed already. The keeper must
+ * not have the userfaultfd meanwhile: should criu be killed, then everything is open
+ * again when the last descriptor is closed.
+ */
+static int freeze_deactivate(struct frozen *f)
+{
+	int ret = open_pagemap(f);
+
+	f->mem = f->origin;
+	if (!ret && f->armed) {
+		f->uffd = task_take_tracking(f->args.pid, f->start_time, &f->kept);
+		ret = f->uffd < 0 ? f->uffd : for_each_mapping(f, is_closed);
+		f->tracked = !ret;
+	} else if (!ret) {
+		ret = deactivate_now(f);
+	}
+	if (!ret)
+		ret = set_async(f->uffd, false);
+	if (!ret)
+		ret = faults_begin(f);
+	return ret ? give_up(f, ret) : 0;
+}
+
+/* Who waits is woken; what is still closed is what the task did not use. */
+static void end_deactivate(struct frozen *f)
+{
+	if (f->tracked && f->uffd >= 0 && set_async(f->uffd, true))
+		f->tracked = false;
+	end(f);
+}
+
+const struct freezer freezer_deactivate = {
+	.name = "deactivate",
+	.how = "pages stay where they are; who uses one waits until it is saved",
+	.probe = probe_deactivate,
+	.refusal = vma_refusal,
+	.freeze = freeze_deactivate,
+	.frozen = {
+		.inverted = PAGE_IS_WRITTEN,
+		.mask = PAGE_IS_UFFD_DEACTIVATED | PAGE_IS_WRITTEN,
+	},
+	.may_tear = true,
+	.open = open_pages,
+	.lock = faults_lock,
+	.unlock = faults_unlock,
+	.end = end_deactivate,
+};
+
+/* wp: Linux 6.7, where PAGEMAP_SCAN shows what is write-protected */
+
+static int protect_range(int uffd, uint64_t start, uint64_t end)
+{
+	struct uffdio_register reg = {
+		.range = { .start = start, .len = end - start },
+		.mode = UFFDIO_REGISTER_MODE_WP,
+	};
+	struct uffdio_writeprotect arg = { .range = reg.range, .mode = UFFDIO_WRITEPROTECT_MODE_WP };
+
+	return ioctl(uffd, UFFDIO_REGISTER, &reg) || ioctl(uffd, UFFDIO_WRITEPROTECT, &arg) ? -errno : 0;
+}
+
+static const struct scan_filter write_protected = {
+	.inverted = PAGE_IS_WRITTEN,
+	.mask = PAGE_IS_WRITTEN,
+	.anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+};
+
+/*
+ * Whether a protected page that is moved is protected no more. Kernels before Linux 6.13
+ * may lack that, and it would look frozen at its new place, where nobody is asked before a
+ * write. Returns 1, 0 or -errno.
+ */
+static int moved_pages_show(int uffd, int pagemap)
+{
+	char *from = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *to = mmap(NULL, PAGE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), *moved = MAP_FAILED;
+	uint64_t pages = 0;
+	int ret = -ENOMEM;
+
+	if (from != MAP_FAILED && to != MAP_FAILED) {
+		*from = 1;
+		ret = protect_range(uffd, (uintptr_t)from, (uintptr_t)from + PAGE_BYTES);
+		if (!ret)
+			moved = mremap(from, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+		if (!ret && moved == MAP_FAILED)
+			ret = -errno;
+		if (!ret)
+			ret = scan_matching(pagemap, (uintptr_t)to, (uintptr_t)to + PAGE_BYTES, &write_protected, NULL,
+					    &pages);
+	}
+	if (from != MAP_FAILED && moved == MAP_FAILED)
+		munmap(from, PAGE_BYTES);
+	if (to != MAP_FAILED)
+		munmap(to, PAGE_BYTES);
+	return ret ?: !pages;
+}
+
+static int probe_wp(struct tracker_verdict *v)
+{
+	int ret = tracker_probe(tracker_find("wp"), v), dev, uffd, pagemap;
+
+	if (ret)
+		return ret;
+	dev = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	uffd = dev < 0 ? -1 : ioctl(dev, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+	pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	if (uffd < 0 || pagemap < 0 || open_uffd(uffd, UFFD_FEATURE_PAGEFAULT_FLAG_WP))
+		ret = -EOPNOTSUPP;
+	else
+		ret = moved_pages_show(uffd, pagemap);
+	if (ret < 1)
+		snprintf(v->reason, sizeof(v->reason), "mremap() does not end write-protection, or cannot be tried");
+	if (dev >= 0)
+		close(dev);
+	if (uffd >= 0)
+		close(uffd);
+	if (pagemap >= 0)
+		close(pagemap);
+	return ret == 1 ? 0 : ret ?: -EOPNOTSUPP;
+}
+
+static int protect_vma(struct frozen *f, const struct cr_plugin_vma *vma)
+{
+	return protect_range(f->uffd, vma->start, vma->end);
+}
+
+/* What the kernel was asked to read into a page it writes there in spite of the protection. */
+static bool has_aio(const struct frozen *f)
+{
+	size_t i;
+
+	for (i = 0; i < f->args.nr_vmas; i++)
+		if (f->args.vmas[i].status & VMA_AREA_AIORING)
+			return true;
+	return false;
+}
+
+static int freeze_wp(struct frozen *f)
+{
+	int ret = open_pagemap(f);
+
+	f->mem = f->origin;
+	if (!ret && has_aio(f))
+		ret = -EOPNOTSUPP;
+	/* It would be refused on all that is tracked. */
+	if (!ret)
+		ret = task_forget_tracking(f->args.pid, f->start_time, f->asked);
+	if (!ret) {
+		f->uffd = inject_userfaultfd(f->args.pid, f->args.syscall_ip);
+		ret = f->uffd < 0 ? f->uffd : open_uffd(f->uffd, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
+	}
+	if (!ret)
+		ret = for_each_mapping(f, protect_vma);
+	if (!ret)
+		ret = faults_begin(f);
+	return ret ? give_up(f, ret) : 0;
+}
+
+const struct freezer freezer_wp = {
+	.name = "wp",
+	.how = "pages stay where they are; who writes to one waits until it is saved",
+	.probe = probe_wp,
+	.refusal = vma_refusal,
+	.freeze = freeze_wp,
+	.frozen = {
+		.inverted = PAGE_IS_WRITTEN,
+		.mask = PAGE_IS_WRITTEN,
+		.anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+	},
+	.may_tear = true,
+	.open = allow_writing,
+	.lock = faults_lock,
+	.unlock = faults_unlock,
+	.end = end,
+};

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FRAZIL_FREEZER_H
+#define FRAZIL_FREEZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "criu-plugin.h"
+#include "frozen.h"
+#include "scan.h"
+#include "tracker.h"
+
+/*
+ * A way to keep what the memory of a task contains while it runs on. The functions
+ * return 0 or -errno.
+ */
+struct freezer {
+	const char *name;
+	const char *how; /* for people */
+	int (*probe)(struct tracker_verdict *v);
+	/* Why this mapping is not frozen: its pages are copied at once. NULL if it is. */
+	const char *(*refusal)(const struct cr_plugin_vma *vma);
+	/*
+	 * Freezes what is not refused of a stopped task, as far as it can, and says what in
+	 * covered. On error nothing is left of it.
+	 */
+	int (*freeze)(struct frozen *f);
+	/* What a page of a covered mapping looks like that is still frozen. */
+	struct scan_filter frozen;
+	/* ... and has to be looked at when it was read. */
+	bool may_tear;
+	/* Lets the task use pages again, which were saved or read. NULL where it may anyway. */
+	void (*open)(struct frozen *f, uint64_t start, uint64_t end);
+	/* Keeps others from serving faults meanwhile. May be NULL. */
+	void (*lock)(void);
+	void (*unlock)(void);
+	/* Gives everything back. The task may be stopped or run. */
+	void (*end)(struct frozen *f);
+};
+
+extern const struct freezer freezer_deactivate, freezer_fork, freezer_wp;
+/* In the order in which they are tried; see live.c. */
+extern const struct freezer *const freezers[];
+
+const struct freezer *freezer_find(const char *name);
+
+#endif

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Children that a task was made to clone, and does not know of, are killed when they have
+ * served, and are zombies until the task waits for them. It is made to: stopped for a
+ * moment, with an injected wait4().
+ *
+ * In case that criu is killed before it does so, a process of its own watches over it, and
+ * does it then. It learns of criu's end from a pipe of which criu has the other end.
+ *
+ * Such a child is known by its exit signal, of which it has none, and by what it died of.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <compel/infect.h>
+
+#include "host.h"
+#include "proc.h"
+#include "reaper.h"
+#include "stop.h"
+
+/* How long a child may take to die of PTRACE_O_EXITKILL. */
+#define DEATH_TIMEOUT_MS 5000
+#define DEATH_STEP_MS	 10
+
+/* Children of one task that one call waits for. */
+#define MAX_CHILDREN 16
+
+struct watched {
+	int pid;
+	uint64_t syscall_ip;
+};
+
+static int watcher = -1;    /* its pid */
+static int to_watcher = -1; /* the pipe */
+
+/* One system call in a stopped task. Returns 0 with its result in *@result, or -errno. */
+int inject_syscall(int pid, uint64_t syscall_ip, int nr, long *result, unsigned long a, unsigned long b,
+		   unsigned long c)
+{
+	struct parasite_ctl *ctl = compel_prepare_noctx(pid);
+	int ret = 0;
+
+	if (!ctl)
+		return -EIO;
+	compel_infect_ctx(ctl)->syscall_ip = syscall_ip;
+	/* System call numbers are those of 64-bit tasks. */
+	if (!compel_mode_native(ctl))
+		ret = -EOPNOTSUPP;
+	else if (compel_syscall(ctl, nr, result, a, b, c, 0, 0, 0))
+		ret = -EIO;
+	if (compel_cure(ctl))
+		log_warn("can't release the injection context of %d\n", pid);
+	return ret;
+}
+
+/* Field @number, of those behind the name, of a line of /proc/PID/stat; or -1. */
+static long stat_field(const char *end_of_name, int number)
+{
+	const char *p = end_of_name;
+	long value;
+	int i;
+
+	for (i = 2; p && i < number; i++)
+		p = strchr(p + 1, ' ');
+	return p && sscanf(p, " %ld", &value) == 1 ? value : -1;
+}
+
+enum child { OTHER, ALIVE, KILLED };
+
+/* What proc(5) calls state, exit_signal and exit_code. */
+static enum child look_at(int pid)
+{
+	char path[32], line[1024], *end, state;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return OTHER;
+	/* The name, in parentheses, may contain anything. */
+	end = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+	fclose(f);
+	if (!end || sscanf(end, ") %c", &state) != 1 || stat_field(end, 38) != 0)
+		return OTHER;
+	if (state != 'Z')
+		return ALIVE;
+	return stat_field(end, 52) == SIGKILL ? KILLED : OTHER;
+}
+
+/* Calls @fn for the children of @pid, until it returns true. */
+static void for_each_child(int pid, bool (*fn)(int child, enum child state, void *arg), void *arg)
+{
+	char path[64];
+	int child;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", pid, pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	while (fscanf(f, "%d", &child) == 1 && !fn(child, look_at(child), arg))
+		;
+	fclose(f);
+}
+
+static bool is_ours(int child, enum child state, void *arg)
+{
+	if (state != ALIVE || proc_status(child, "TracerPid:") != getpid())
+		return false;
+	*(int *)arg = child;
+	return true;
+}
+
+/* The child without exit signal that @pid has, and this process traces; or -ESRCH. */
+int reaper_find(int pid)
+{
+	int child = -ESRCH;
+
+	for_each_child(pid, is_ours, &child);
+	return child;
+}
+
+struct dead {
+	int ns_pids[MAX_CHILDREN];
+	int nr;
+	bool alive; /* there is one that is not dead */
+};
+
+static bool count_dead(int child, enum child state, void *arg)
+{
+	struct dead *d = arg;
+
+	d->alive |= state == ALIVE;
+	if (state == KILLED)
+		d->ns_pids[d->nr++] = proc_status(child, "NSpid:");
+	return d->nr == MAX_CHILDREN;
+}
+
+static struct dead find_dead(int pid)
+{
+	struct dead d = {};
+
+	for_each_child(pid, count_dead, &d);
+	return d;
+}
+
+/* Has a stopped task wait for children. */
+static void wait_injected(int pid, uint64_t syscall_ip, const struct dead *d)
+{
+	long result = 0;
+	int i;
+
+	for (i = 0; i < d->nr; i++)
+		if (inject_syscall(pid, syscall_ip, SYS_wait4, &result, d->ns_pids[i], 0, __WALL | WNOHANG) ||
+		    result != d->ns_pids[i])
+			log_warn("%d: its child %d remains as a zombie until the task ends\n", pid, d->ns_pids[i]);
+}
+
+/*
+ * Has @pid wait for its dead children that it does not know of, if this process has stopped
+ * it. If it runs, it is left to the process that watches: a thread that does not stop in
+ * time stops later, and is let go when its tracer ends.
+ */
+void reaper_reap(int pid, uint64_t syscall_ip)
+{
+	struct dead d = find_dead(pid);
+
+	if (d.nr && proc_status(pid, "TracerPid:") == getpid())
+		wait_injected(pid, syscall_ip, &d);
+}
+
+static void reap_when_dead(const struct watched *w)
+{
+	struct timespec step = { .tv_nsec = DEATH_STEP_MS * 1000000l };
+	struct dead d = find_dead(w->pid);
+	struct stopped s;
+	int ms;
+
+	for (ms = 0; d.alive && ms < DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS) {
+		nanosleep(&step, NULL);
+		d = find_dead(w->pid);
+	}
+	if (!d.nr || stop_process(w->pid, &s))
+		return;
+	wait_injected(w->pid, w->syscall_ip, &d);
+	resume_process(&s);
+}
+
+/*
+ * The process that watches: until the pipe is closed at the other end, by an end in peace or
+ * not. What it has to do stays in the pipe until then.
+ */
+static void __attribute__((noreturn)) watch(int pipe)
+{
+	struct pollfd closed = { .fd = 0 };
+	struct watched one;
+
+	/* What is open in criu, userfaultfds of others among it, must not be kept open by this. */
+	dup2(pipe, closed.fd);
+	syscall(SYS_close_range, 1, ~0u, 0);
+	/* Not to end with whoever is at the terminal. */
+	setsid();
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	while (poll(&closed, 1, -1) != 1)
+		;
+	while (read(closed.fd, &one, sizeof(one)) == sizeof(one))
+		reap_when_dead(&one);
+	_exit(0);
+}
+
+/*
+ * Begins to watch over a task that is about to get such a child. Returns 0; -EAGAIN when
+ * there are as many as fit into a pipe, some 4000; another -errno.
+ */
+int reaper_watch(int pid, uint64_t syscall_ip)
+{
+	struct watched w = { .pid = pid, .syscall_ip = syscall_ip };
+	int fds[2];
+
+	if (watcher < 0) {
+		if (pipe2(fds, O_CLOEXEC | O_NONBLOCK))
+			return -errno;
+		watcher = fork();
+		if (!watcher) {
+			close(fds[1]);
+			watch(fds[0]);
+		}
+		close(fds[0]);
+		if (watcher < 0) {
+			close(fds[1]);
+			return -EAGAIN;
+		}
+		to_watcher = fds[1];
+	}
+	return write(to_watcher, &w, sizeof(w)) == sizeof(w) ? 0 : -errno;
+}
+
+/* Ends watching; children that are still there are waited for. */
+void reaper_end(void)
+{
+	if (watcher < 0)
+		return;
+	close(to_watcher);
+	while (waitpid(watcher, NULL, 0) < 0 && errno == EINTR)
+		;
+	watcher = to_watcher = -1;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FRAZIL_REAPER_H
+#define FRAZIL_REAPER_H
+
+#include <stdint.h>
+
+int reaper_watch(int pid, uint64_t syscall_ip);
+int reaper_find(int pid);
+void reaper_reap(int pid, uint64_t syscall_ip);
+void reaper_end(void);
+
+int inject_syscall(int pid, uint64_t syscall_ip, int nr, long *result, unsigned long a, unsigned long b,
+		   unsigned long c);
+
+#endif
