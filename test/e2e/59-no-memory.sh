@@ -50,4 +50,18 @@ for ((at = 1; hit; at++)); do
 done
 holds "allocations of a dump" $((at - 1)) -ge 5
 is "the dump that got all its memory" $rc 0
+
+# A dump that it goes on after; with the freezer that is the first choice, and the others.
+for freezer in auto fork wp; do
+	export FRAZIL_FREEZE=$freezer
+	hit=1
+	for ((at = 1; hit; at++)); do
+		attempt "$freezer$at" dump --leave-running
+		failed=$((failed + (rc != 0)))
+		runs_on
+		is "children after allocation $at failed" "$(cat "/proc/$pid/task/$pid/children")" ""
+	done
+	holds "allocations of a live dump" $((at - 1)) -ge 5
+	is "the live dump that got all its memory" $rc 0
+done
 echo "$failed commands failed"

@@ -1,4 +1,4 @@
-# Ten thousand mappings, and one of 8 GiB with hardly a page in it.
+# Ten thousand mappings, and one of 64 GiB with hardly a page in it.
 . "$(dirname "$0")/lib.sh"
 shapes_start many,sparse
 mappings=$(wc -l <"/proc/$pid/maps")

@@ -221,6 +221,88 @@ shapes_chain()
 }
 criu_options=()
 
+# Not by name: some have another.
+shapes_kill()
+{
+	local pids
+	while pids=$(pidof shapes); do
+		# shellcheck disable=SC2086
+		kill -KILL $pids 2>/dev/null || :
+		sleep 0.1
+	done
+}
+
+# The tasks went on after the live dump into DIR; then the images are restored, and have
+# what there was at the time of the dump: shapes_after_live DIR
+shapes_after_live()
+{
+	local generation_then=$generation
+	shapes_verify
+	shapes_round
+	shapes_verify
+	shapes_kill
+	generation=$generation_then
+	restore "$1"
+	shapes_verify
+	shapes_round
+	shapes_verify
+	shapes_kill
+}
+
+# --- memory that is only right as of one instant, test/e2e/bank.c
+
+# Starts it with the options given; sets $pid and $report.
+bank_start()
+{
+	report=$PWD/report
+	: >"$report"
+	"$BIN/bank" --report "$report" "$@" </dev/null >/dev/null 2>&1 &
+	poll 600 test -s "$report"
+	pid=$(cat "$report")
+	answers=1
+}
+
+# Everything adds up. Sets $transfers, and $accounts that are there.
+bank_verify()
+{
+	pages_ask USR2
+	[[ $answer =~ ^ok\ ([0-9]+)\ ([0-9]+)$ ]] || fail "$answer"
+	transfers=${BASH_REMATCH[1]}
+	accounts=${BASH_REMATCH[2]}
+}
+
+# Of the first task in the rounds file of a live dump: live_of DIR FIELD
+live_of()
+{
+	frazil status --json --images "$1" | python3 -c '
+import json, sys
+print([e["live"] for e in json.load(sys.stdin) if "live" in e][0][sys.argv[1]])' "$2"
+}
+
+# Whether the code of a task is that of its program: code is what is injected over.
+code_is_intact()
+{
+	python3 - "$1" <<'EOF'
+import sys
+pid = sys.argv[1]
+with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb") as mem, open(f"/proc/{pid}/exe", "rb") as exe:
+    start, offset = next((line.split()[0], int(line.split()[2], 16)) for line in maps if " r-xp " in line)
+    start, end = (int(n, 16) for n in start.split("-"))
+    mem.seek(start)
+    exe.seek(offset)
+    found, expected = mem.read(end - start), exe.read(end - start)
+    # The last page may go on in memory where the file ends.
+    sys.exit(found[:len(expected)] != expected)
+EOF
+}
+
+# What must not differ after a task was frozen: its descriptors and mappings.
+shape_of()
+{
+	ls -l "/proc/$1/fd" | awk '{ print $9, $10, $11 }'
+	awk '{ print $1, $2, $6 }' "/proc/$1/maps"
+}
+
 # --- criu, with logs that a failure shows
 
 criu_run()

@@ -174,7 +174,7 @@ const struct kind kinds_plain[] = {
 	{ .name = "anon", .pages = 256, .round = round_anon },
 	{ .name = "thp", .pages = 2 * HUGE + HUGE / 2, .vm_flag = "hg", .round = round_thp },
 	{ .name = "locked", .pages = 48, .vm_flag = "lo", .flag_not_forked = true, .round = round_locked },
-	{ .name = "sparse", .pages = 64, .stride = 32768, .map_flags = MAP_NORESERVE, .round = round_sparse },
+	{ .name = "sparse", .pages = 64, .stride = 262144, .map_flags = MAP_NORESERVE, .round = round_sparse },
 	{ .name = "many", .pages = 10000, .round = round_many },
 	{ .name = "growsdown", .pages = 128, .map_flags = MAP_GROWSDOWN, .vm_flag = "gd", .grows_down = true,
 	  .round = round_growsdown },

@@ -1,0 +1,2 @@
+UNABLE=wp
+. "$(dirname "$0")/67-live-torn.sh"

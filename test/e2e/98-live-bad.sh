@@ -1,0 +1,41 @@
+# What can go wrong once memory is frozen: the page server goes away, the task ends.
+. "$(dirname "$0")/lib.sh"
+cat >frozen <<'EOF'
+#!/bin/sh
+[ "$CRTOOLS_SCRIPT_ACTION" != frozen ] || kill -KILL "$(cat "$VICTIM")"
+EOF
+chmod +x frozen
+export VICTIM=$PWD/victim
+for freezer in ${FREEZERS:-deactivate fork wp}; do
+	export FRAZIL_FREEZE=$freezer
+	mkdir -p server $freezer $freezer-2
+	bank_start --mib 16
+	criu page-server -D server --port 1234 -v4 -o page-server.log >out 2>&1 &
+	echo $! >victim
+	poll 100 grep -q ":04D2 .* 0A " /proc/net/tcp
+	must_fail criu dump -D $freezer -t "$pid" --leave-running -v4 -o dump.log --action-script "$PWD/frozen" \
+		--page-server --address 127.0.0.1 --port 1234
+	[ ! -e $freezer/inventory.img ] || fail "an inventory was written without the pages"
+	bank_verify
+	dump again-$freezer --leave-running
+	bank_verify
+
+	echo "$pid" >victim
+	if [ $freezer = fork ]; then
+		# The child has it.
+		dump $freezer-2 --leave-running --action-script "$PWD/frozen"
+	else
+		must_fail criu dump -D $freezer-2 -t "$pid" --leave-running -v4 -o dump.log \
+			--action-script "$PWD/frozen"
+		log_has $freezer-2/dump.log "has ended, or its memory was replaced, before all of it was saved"
+		[ ! -e $freezer-2/inventory.img ] || fail "an inventory was written without the pages"
+	fi
+	poll 100 test ! -e "/proc/$pid"
+	[ ! -e "/proc/$pid" ] || fail "the task does not end"
+	is "processes that are left" "$(pidof bank)" ""
+	[ $freezer != fork ] || restore $freezer-2
+	[ $freezer != fork ] || { bank_verify; kill_task; }
+	restore again-$freezer
+	bank_verify
+	kill_task
+done
