@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""How long a client of a Redis server waits for an answer while the server is dumped and goes
+on: by stock criu, and with each of Frazil's freezers. Runs in the test guest.
+
+  stall.py MIB ROUNDS RESULTS
+
+Appends lines of "MIB WHO stall_ms frozen_us" to RESULTS.
+"""
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, "/mnt/share/e2e")
+from redis_cycle import VALUE_BYTES, Client, Connection, load, run  # noqa: E402
+
+WHO = {"stock": "/usr/sbin/criu-stock", "deactivate": "/usr/sbin/criu", "fork": "/usr/sbin/criu", "wp": "/usr/sbin/criu"}
+IMAGES = "/tmp/stall"
+
+
+def start_server():
+    server = subprocess.Popen(["setsid", "redis-server", "--save", "", "--appendonly", "no", "--dir", "/tmp"],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while True:
+        try:
+            Connection().close()
+            return server
+        except OSError:
+            time.sleep(0.1)
+
+
+def dump(pid, who, client):
+    """Returns the longest stall in ms, and the frozen time in us."""
+    shutil.rmtree(IMAGES, ignore_errors=True)
+    os.makedirs(IMAGES)
+    start = time.monotonic()
+    run(WHO[who], "dump", "-t", str(pid), "-D", IMAGES, "--leave-running", "--tcp-established", "-v1", "-o", "dump.log",
+        env=dict(os.environ, FRAZIL_FREEZE="auto" if who == "stock" else who))
+    time.sleep(0.3)
+    stall = client.longest_stall_ms(start, time.monotonic())
+    stats = json.loads(run("crit", "show", f"{IMAGES}/stats-dump"))
+    return stall, stats["entries"][0]["dump"]["frozen_time"]
+
+
+def main():
+    mib, rounds, results = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    keys = mib * 1024 * 1024 // VALUE_BYTES
+    server = start_server()
+    load(keys)
+    client = Client(keys)
+    client.start()
+    time.sleep(2)
+    for i in range(rounds):
+        for who in WHO:
+            stall, frozen = dump(server.pid, who, client)
+            with open(results, "a") as f:
+                f.write(f"{mib} {who} {stall:.1f} {frozen}\n")
+        print(f"  BENCH   redis with {mib} MiB of keys, round {i + 1} of {rounds}", flush=True)
+    client.stop()
+    server.kill()
+
+
+if __name__ == "__main__":
+    main()
