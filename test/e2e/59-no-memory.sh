@@ -13,6 +13,7 @@ attempt()
 		criu "$2" -D "$1" -t "$pid" -v4 -o log "${@:3}" >out 2>&1 || rc=$?
 	hit=
 	[ ! -e hit ] || hit=1
+	holds "status of $2 after allocation $at failed" $rc -lt 128
 	[ $rc = 0 ] || [ ! -e "$1/inventory.img" ] || fail "$2 failed at allocation $at, and wrote an inventory"
 }
 
