@@ -221,7 +221,14 @@ static void add_fork(const struct kept *parent, int uffd)
 {
 	static size_t prune_at = PRUNE_MIN;
 	struct kept *k = new_kept(&parent->info, uffd);
+	struct uffdio_set_mode async = { .enable = UFFD_FEATURE_MINOR_ASYNC };
 
+	/*
+	 * The fork may have begun while a live dump had the userfaultfd, and be told of now that
+	 * it was given back. Then the child is still in sync mode, and would wait for ever for
+	 * who served faults then. Other trackers have no such mode.
+	 */
+	ioctl(uffd, UFFDIO_SET_MODE, &async);
 	if (!k || watch(&k->uffd)) {
 		/* Tracking of the child ends with that. */
 		close(uffd);

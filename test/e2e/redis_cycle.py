@@ -216,6 +216,15 @@ def dump_stats(directory):
     raise CycleError(f"no stats-dump in {directory}")
 
 
+def frozen_with(directory):
+    """The freezer of each task, by the log of a dump that podman was told to keep."""
+    for base, _, files in os.walk(directory):
+        if "dump.log" in files:
+            with open(os.path.join(base, "dump.log")) as log:
+                return re.findall(r"frazil: \d+: \d+ pages frozen with (\w+)", log.read())
+    raise CycleError(f"no dump.log in {directory}")
+
+
 def rounds(directory):
     """What Frazil knew when these images were made, summed over the tasks."""
     for base, _, files in os.walk(directory):
@@ -320,8 +329,7 @@ def live_dump_and_restore(box, client, result):
     stats = dump_stats(box.userdata)
     result["live_frozen_ms"] = stats["frozen_time"] / 1000
     result["live_pages"] = stats["pages_written"]
-    with open(os.path.join(box.userdata, "checkpoint", "dump.log")) as log:
-        result["live_frozen_with"] = re.findall(r"frazil: \d+: \d+ pages frozen with (\w+)", log.read())
+    result["live_frozen_with"] = frozen_with(box.userdata)
     if box.inspect("{{.State.Status}}") != "running":
         raise CycleError("the container does not run after the checkpoint")
     time.sleep(1)
