@@ -2,6 +2,7 @@
 # dump fails and leaves nothing that looks like images, or it is complete. The task
 # runs on, with its memory as it was.
 . "$(dirname "$0")/lib.sh"
+TIMEOUT=600
 
 # attempt DIR COMMAND OPTIONS...: sets $rc, and $hit if there was an allocation $at
 attempt()

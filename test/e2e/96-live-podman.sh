@@ -1,6 +1,7 @@
 # podman container checkpoint --leave-running of a Redis server under load: it goes on, and
 # what is restored from the archive is what it held in between.
 . "$(dirname "$0")/lib.sh"
+TIMEOUT=600
 # The environment does not get through to criu.
 mkdir -p /etc/criu
 trap 'rm -f /etc/criu/frazil.conf' EXIT
