@@ -24,7 +24,6 @@
 #include "page.h"
 #include "tracker.h"
 
-#define HUGE_BYTES (2ul << 20)
 
 static double now_ms(void)
 {
