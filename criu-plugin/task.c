@@ -227,8 +227,8 @@ static void forget_vma(const struct tracker *tracker, int uffd, int pagemap, con
 
 /*
  * Asks all mappings, and marks in @tracked those that are tracked from now on. Returns
- * 0, or -ESTALE when @uffd turns out to belong to another mm: the task has called
- * execve().
+ * 0, or -ESTALE when @uffd turns out to belong to another mm, or nothing shows that it
+ * does not: the task has called execve().
  */
 static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int pagemap,
 		    const struct cr_plugin_track_mem *args, bool *tracked)
@@ -277,7 +277,11 @@ static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int
 		ask_vma(t, tracker, pagemap, vma, args->runs_on, asked);
 	}
 
-	return 0;
+	/*
+	 * A last dump asks what is tracked only. When that is nothing, this is not the memory that
+	 * was, and what criu does not ask about, as the vdso, must not be left to parent images.
+	 */
+	return verified || args->runs_on ? 0 : -ESTALE;
 }
 
 /* Begins a round of all mappings that are @tracked. */
