@@ -258,9 +258,10 @@ static const struct scan_filter write_protected = {
 };
 
 /*
- * Whether a protected page that is moved is protected no more. Kernels before Linux 6.13
- * may lack that, and it would look frozen at its new place, where nobody is asked before a
- * write. Returns 1, 0 or -errno.
+ * Whether a protected page that is moved does not look protected any more. Kernels before
+ * Linux 6.13 may keep the protection, and Linux 7.3 says of no page in a mapping that is not
+ * registered that it was written. It would look frozen at its new place, where nobody is
+ * asked before a write. Returns 1, 0 or -errno.
  */
 static int moved_pages_show(int uffd, int pagemap)
 {

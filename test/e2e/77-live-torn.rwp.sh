@@ -1,2 +1,0 @@
-UNABLE=wp
-. "$(dirname "$0")/67-live-torn.sh"
