@@ -98,20 +98,35 @@ static int freeze_with(struct frozen *f, const struct freezer *freezer)
 	return ret;
 }
 
+/* Whether a freezer works on this kernel: found out for the first task, since all are stopped meanwhile. */
+static int probe_once(int i)
+{
+	static struct {
+		bool done;
+		int ret;
+	} known[sizeof(freezers) / sizeof(*freezers)];
+	struct tracker_verdict verdict;
+
+	if (!known[i].done) {
+		known[i].ret = freezers[i]->probe(&verdict);
+		known[i].done = true;
+		if (known[i].ret)
+			log_debug("%s: %s\n", freezers[i]->name, verdict.reason);
+	}
+	return known[i].ret;
+}
+
 /* The freezer that was asked for, or the first that works. */
 static int freeze(struct frozen *f, const struct freezer *asked)
 {
-	struct tracker_verdict verdict;
 	int i, ret = -ENOTSUP;
 
 	for (i = 0; freezers[i]; i++) {
 		if (asked && freezers[i] != asked)
 			continue;
-		ret = freezers[i]->probe(&verdict);
+		ret = probe_once(i);
 		if (!ret)
 			ret = freeze_with(f, freezers[i]);
-		else
-			log_debug("%s: %s\n", freezers[i]->name, verdict.reason);
 		/* Whatever it is, another freezer would meet it as well. */
 		if (!ret || f->error)
 			return ret;
