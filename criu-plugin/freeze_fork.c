@@ -30,6 +30,7 @@
 #include "freezer.h"
 #include "host.h"
 #include "image.h"
+#include "inject.h"
 #include "page.h"
 #include "proc.h"
 #include "reaper.h"
@@ -218,7 +219,6 @@ static int freeze_fork(struct frozen *f)
 
 const struct freezer freezer_fork = {
 	.name = "fork",
-	.how = "a stopped child has the pages, copied when the task writes to them",
 	.probe = probe_fork,
 	.refusal = refusal_fork,
 	.freeze = freeze_fork,

@@ -223,7 +223,6 @@ static void end_deactivate(struct frozen *f)
 
 const struct freezer freezer_deactivate = {
 	.name = "deactivate",
-	.how = "pages stay where they are; who uses one waits until it is saved",
 	.probe = probe_deactivate,
 	.refusal = vma_refusal,
 	.freeze = freeze_deactivate,
@@ -251,12 +250,6 @@ static int protect_range(int uffd, uint64_t start, uint64_t end)
 	return ioctl(uffd, UFFDIO_REGISTER, &reg) || ioctl(uffd, UFFDIO_WRITEPROTECT, &arg) ? -errno : 0;
 }
 
-static const struct scan_filter write_protected = {
-	.inverted = PAGE_IS_WRITTEN,
-	.mask = PAGE_IS_WRITTEN,
-	.anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-};
-
 /*
  * Whether a protected page that is moved does not look protected any more. Kernels before
  * Linux 6.13 may keep the protection, and Linux 7.3 says of no page in a mapping that is not
@@ -278,8 +271,8 @@ static int moved_pages_show(int uffd, int pagemap)
 		if (!ret && moved == MAP_FAILED)
 			ret = -errno;
 		if (!ret)
-			ret = scan_matching(pagemap, (uintptr_t)to, (uintptr_t)to + PAGE_BYTES, &write_protected, NULL,
-					    &pages);
+			ret = scan_matching(pagemap, (uintptr_t)to, (uintptr_t)to + PAGE_BYTES, &freezer_wp.frozen,
+					    NULL, &pages);
 	}
 	if (from != MAP_FAILED && moved == MAP_FAILED)
 		munmap(from, PAGE_BYTES);
@@ -351,7 +344,6 @@ static int freeze_wp(struct frozen *f)
 
 const struct freezer freezer_wp = {
 	.name = "wp",
-	.how = "pages stay where they are; who writes to one waits until it is saved",
 	.probe = probe_wp,
 	.refusal = vma_refusal,
 	.freeze = freeze_wp,

@@ -17,7 +17,6 @@
  */
 struct freezer {
 	const char *name;
-	const char *how; /* for people */
 	int (*probe)(struct tracker_verdict *v);
 	/* Why this mapping is not frozen: its pages are copied at once. NULL if it is. */
 	const char *(*refusal)(const struct cr_plugin_vma *vma);

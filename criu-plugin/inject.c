@@ -275,3 +275,23 @@ out_device:
 	close(device);
 	return ret;
 }
+
+/* One system call in a stopped task. Returns 0 with its result in *@result, or -errno. */
+int inject_syscall(int pid, uint64_t syscall_ip, int nr, long *result, unsigned long a, unsigned long b,
+		   unsigned long c)
+{
+	struct parasite_ctl *ctl = compel_prepare_noctx(pid);
+	int ret = 0;
+
+	if (!ctl)
+		return -EIO;
+	compel_infect_ctx(ctl)->syscall_ip = syscall_ip;
+	/* System call numbers are those of 64-bit tasks. */
+	if (!compel_mode_native(ctl))
+		ret = -EOPNOTSUPP;
+	else if (compel_syscall(ctl, nr, result, a, b, c, 0, 0, 0))
+		ret = -EIO;
+	if (compel_cure(ctl))
+		log_warn("can't release the injection context of %d\n", pid);
+	return ret;
+}

@@ -9,7 +9,4 @@ int reaper_find(int pid);
 void reaper_reap(int pid, uint64_t syscall_ip);
 void reaper_end(void);
 
-int inject_syscall(int pid, uint64_t syscall_ip, int nr, long *result, unsigned long a, unsigned long b,
-		   unsigned long c);
-
 #endif
