@@ -13,8 +13,31 @@ refused()
 	pages_verify
 }
 
+# What podman asks before it makes a pre-dump
+feature_by_rpc()
+{
+	python3 -c '
+import socket, subprocess
+from pycriu import rpc
+ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+criu = subprocess.Popen(["criu", "swrk", str(its.fileno())], pass_fds=[its.fileno()], stderr=subprocess.DEVNULL)
+its.close()
+request = rpc.criu_req(type=rpc.FEATURE_CHECK)
+request.features.mem_track = True
+ours.send(request.SerializeToString())
+answer = rpc.criu_resp()
+answer.ParseFromString(ours.recv(4096))
+print(answer.success, answer.features.mem_track)'
+}
+
+mkdir none
+must criu check --feature mem_dirty_track
+is "feature check" "$(feature_by_rpc)" "True True"
+CRIU_LIBS_DIR=$PWD/none must_fail criu check --feature mem_dirty_track
+is "feature check without a plugin" "$(CRIU_LIBS_DIR=$PWD/none feature_by_rpc)" "True False"
+
 pages_start --mib 16 --write-percent 10 --read-percent 10
-mkdir none no-1 no-2 no-3
+mkdir no-1 no-2 no-3
 CRIU_LIBS_DIR=$PWD/none refused pre-dump -D no-1
 [ -e no-1/inventory.img ] && fail "a refused pre-dump left an inventory"
 CRIU_LIBS_DIR=$PWD/none refused dump -D no-2 --track-mem --leave-running
