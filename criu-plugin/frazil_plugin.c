@@ -40,6 +40,7 @@ struct task_node {
 };
 
 static struct config config;
+static int stage_now;
 static const struct tracker *tracker;
 static const struct freezer *freezer; /* the one that was asked for */
 static struct task_node *tasks;
@@ -86,6 +87,7 @@ static int frazil_init(int stage)
 	char error[256];
 	int ret;
 
+	stage_now = stage;
 	if (stage == CR_PLUGIN_STAGE__RESTORE)
 		return 0;
 	if (!criu_has_hooks()) {
@@ -115,6 +117,9 @@ static int frazil_init(int stage)
 		pr_err("freeze = %s was asked for and cannot be done: %s\n", freezer->name, verdict.reason);
 		return -1;
 	}
+
+	if (tracker && stage == CR_PLUGIN_STAGE__PRE_DUMP)
+		task_start_keeper();
 
 	/* These images are about to be made anew, by whomever. */
 	unlinkat(criu_get_image_dir(), ROUNDS_FILE, 0);
@@ -270,6 +275,18 @@ static void __attribute__((constructor)) announce_what_criu_knows(void)
 	CR_PLUGIN_DESC.max_hooks = STOCK_API_HOOKS;
 }
 
+/*
+ * What criu is told about use. Nothing in a pre-dump: no task is restored from one, and
+ * each change between eager and lazy is an entry in a pagemap, which the next dump reads
+ * while tasks are stopped.
+ */
+static unsigned int hints_of(const struct task *t)
+{
+	if (!t->tells_used || stage_now == CR_PLUGIN_STAGE__PRE_DUMP)
+		return 0;
+	return SCAN_HINTS | (t->has_parent ? 0 : SCAN_HINTS_DUMPED);
+}
+
 static int frazil_track_mem(struct cr_plugin_track_mem *args)
 {
 	struct task_node *n;
@@ -295,21 +312,20 @@ static int frazil_track_mem(struct cr_plugin_track_mem *args)
 	n->next = tasks;
 	tasks = n;
 	args->has_parent = n->task.has_parent;
-	args->lazy_parent = config.lazy_parent && n->task.tells_used;
+	args->lazy_parent = config.lazy_parent && hints_of(&n->task);
 	return 0;
 }
 CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__TRACK_MEM, frazil_track_mem)
 
 /*
- * The kernel is asked again, for what is present now, and only what is known to be
- * clean or cold is taken from memory: a page that appeared since is written and hot.
+ * Mappings that were scanned for the last round are not scanned again: since then the task
+ * has been stopped. Of others the kernel is asked, and their pages are written and hot.
  */
 static int frazil_scan_mem(int pid, int pagemap_fd, struct pm_scan_arg *arg)
 {
 	struct page_region *regions;
 	struct pm_scan_arg ask = *arg;
 	struct task_node *n;
-	unsigned int hints;
 	uint64_t walk_end;
 	int nr;
 
@@ -321,16 +337,19 @@ static int frazil_scan_mem(int pid, int pagemap_fd, struct pm_scan_arg *arg)
 	if (!regions)
 		return -ENOMEM;
 	ask.vec = (uintptr_t)regions;
-	nr = ioctl(pagemap_fd, PAGEMAP_SCAN, &ask);
-	if (nr < 0) {
-		nr = -errno;
-		pr_perror("PAGEMAP_SCAN of %d", pid);
-		goto out;
+	if (scan_is_covered(&n->task.covered, &ask)) {
+		nr = scan_again(&n->task.seen, &ask);
+	} else {
+		nr = ioctl(pagemap_fd, PAGEMAP_SCAN, &ask);
+		if (nr < 0) {
+			nr = -errno;
+			pr_perror("PAGEMAP_SCAN of %d", pid);
+			goto out;
+		}
 	}
-	hints = n->task.tells_used ? SCAN_HINTS | (n->task.has_parent ? 0 : SCAN_HINTS_DUMPED) : 0;
 	walk_end = ask.walk_end;
-	nr = scan_answer(&n->task.known, hints, regions, nr, (struct page_region *)(uintptr_t)arg->vec, arg->vec_len,
-			 &walk_end);
+	nr = scan_answer(&n->task.known, hints_of(&n->task), regions, nr, (struct page_region *)(uintptr_t)arg->vec,
+			 arg->vec_len, &walk_end);
 	arg->walk_end = walk_end;
 out:
 	free(regions);

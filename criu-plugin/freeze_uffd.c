@@ -159,12 +159,12 @@ static int set_async(int uffd, bool on)
 static int deactivate_vma(struct frozen *f, const struct cr_plugin_vma *vma)
 {
 	const struct tracker *t = tracker_find("deactivate");
-	struct page_counts counts = {};
+	struct findings found = {};
 	int ret;
 
 	ret = tracker_register(t, f->uffd, vma->start, vma->end);
 	if (!ret)
-		ret = t->scan(f->pagemap, vma->start, vma->end, true, NULL, &counts);
+		ret = t->scan(f->pagemap, vma->start, vma->end, true, &found);
 	return ret ?: t->protect(f->uffd, vma->start, vma->end);
 }
 

@@ -80,22 +80,22 @@ void run_set_fini(struct run_set *set)
 	*set = (struct run_set){};
 }
 
-static int record(uint64_t start, uint64_t end, unsigned int state, struct run_set *set, struct page_counts *counts)
+static int record(uint64_t start, uint64_t end, unsigned int state, struct findings *f)
 {
 	uint64_t pages = (end - start) / PAGE_BYTES;
 
-	counts->scanned += pages;
-	*(state & PAGE_COLD ? &counts->cold : &counts->hot) += pages;
+	f->counts.scanned += pages;
+	*(state & PAGE_COLD ? &f->counts.cold : &f->counts.hot) += pages;
 	if (!(state & PAGE_CLEAN))
-		counts->written += pages;
+		f->counts.written += pages;
 
-	return set && state ? run_set_add(set, start, end, state) : 0;
+	return f->known && state ? run_set_add(f->known, start, end, state) : 0;
 }
 
 /* Turns one region of a scan into what is known of its pages. */
-typedef int (*region_fn)(int pagemap_fd, const struct page_region *r, struct run_set *set, struct page_counts *counts);
+typedef int (*region_fn)(int pagemap_fd, const struct page_region *r, struct findings *f);
 
-static int record_written(int pagemap_fd, const struct page_region *r, struct run_set *set, struct page_counts *counts)
+static int record_written(int pagemap_fd, const struct page_region *r, struct findings *f)
 {
 	unsigned int state = 0;
 
@@ -104,7 +104,7 @@ static int record_written(int pagemap_fd, const struct page_region *r, struct ru
 	/* One that came in late to be deactivated, and went out since: nobody swaps what is in use. */
 	if (r->categories & (PAGE_IS_UFFD_DEACTIVATED | PAGE_IS_SWAPPED))
 		state |= PAGE_COLD;
-	return record(r->start, r->end, state, set, counts);
+	return record(r->start, r->end, state, f);
 }
 
 /*
@@ -112,8 +112,7 @@ static int record_written(int pagemap_fd, const struct page_region *r, struct ru
  * reported in mappings that are registered, so that its absence may as well mean
  * that the mapping is a new one.
  */
-static int record_soft_dirty(int pagemap_fd, const struct page_region *r, struct run_set *set,
-			     struct page_counts *counts)
+static int record_soft_dirty(int pagemap_fd, const struct page_region *r, struct findings *f)
 {
 	uint64_t entries[PAGEMAP_BATCH], pos = r->start;
 	int ret = 0;
@@ -132,7 +131,7 @@ static int record_soft_dirty(int pagemap_fd, const struct page_region *r, struct
 				state |= PAGE_CLEAN;
 			if ((entries[i] & PM_UFFD) || (r->categories & PAGE_IS_SWAPPED))
 				state |= PAGE_COLD;
-			ret = record(pos, pos + PAGE_BYTES, state, set, counts);
+			ret = record(pos, pos + PAGE_BYTES, state, f);
 		}
 	}
 	return ret;
@@ -152,7 +151,7 @@ static uint64_t scan_resume(const struct pm_scan_arg *arg, const struct page_reg
 }
 
 /* Calls @fn for what a scan with @arg, of which vec is set here, finds. Returns 0 or -errno. */
-static int scan(int pagemap_fd, struct pm_scan_arg *arg, region_fn fn, struct run_set *set, struct page_counts *counts)
+static int scan(int pagemap_fd, struct pm_scan_arg *arg, region_fn fn, struct findings *f)
 {
 	struct page_region regions[SCAN_BATCH];
 
@@ -165,7 +164,12 @@ static int scan(int pagemap_fd, struct pm_scan_arg *arg, region_fn fn, struct ru
 		if (nr < 0)
 			return -errno;
 		for (i = 0; i < nr; i++) {
-			ret = fn(pagemap_fd, &regions[i], set, counts);
+			const struct page_region *r = &regions[i];
+
+			ret = fn(pagemap_fd, r, f);
+			if (!ret && f->seen)
+				ret = run_set_add(f->seen, r->start, r->end,
+						  r->categories & PAGE_IS_SWAPPED ? PAGE_SWAPPED : 0);
 			if (ret)
 				return ret;
 		}
@@ -180,11 +184,10 @@ static int scan(int pagemap_fd, struct pm_scan_arg *arg, region_fn fn, struct ru
  * [start, end). The zero page is neither reported nor protected: criu does not dump
  * it, and the page that a write puts in its place is not protected, hence written.
  *
- * @set may be NULL; counts are added to @counts. Return 0 or -errno.
+ * Return 0 or -errno.
  */
 
-static int scan_registered(int pagemap_fd, uint64_t start, uint64_t end, bool arm, uint64_t more, struct run_set *set,
-			   struct page_counts *counts)
+static int scan_registered(int pagemap_fd, uint64_t start, uint64_t end, bool arm, uint64_t more, struct findings *f)
 {
 	struct pm_scan_arg arg = {
 		.flags = arm ? PM_SCAN_WP_MATCHING : 0,
@@ -193,10 +196,10 @@ static int scan_registered(int pagemap_fd, uint64_t start, uint64_t end, bool ar
 		.category_inverted = PAGE_IS_PFNZERO,
 		.category_mask = PAGE_IS_PFNZERO | PAGE_IS_WPALLOWED,
 		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_WRITTEN | more,
+		.return_mask = PAGE_IS_WRITTEN | PAGE_IS_SWAPPED | more,
 	};
 
-	return scan(pagemap_fd, &arg, record_written, set, counts);
+	return scan(pagemap_fd, &arg, record_written, f);
 }
 
 /*
@@ -204,22 +207,19 @@ static int scan_registered(int pagemap_fd, uint64_t start, uint64_t end, bool ar
  * asynchronous write-protection is looked at; elsewhere nothing is known. With @arm
  * all of it is protected for the next round; after an error only part of it is.
  */
-int scan_written(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
-		 struct page_counts *counts)
+int scan_written(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f)
 {
-	return scan_registered(pagemap_fd, start, end, arm, 0, set, counts);
+	return scan_registered(pagemap_fd, start, end, arm, 0, f);
 }
 
 /* The same, on a kernel that also knows which pages are deactivated: these are cold. */
-int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
-		     struct page_counts *counts)
+int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f)
 {
-	return scan_registered(pagemap_fd, start, end, arm, PAGE_IS_SWAPPED | PAGE_IS_UFFD_DEACTIVATED, set, counts);
+	return scan_registered(pagemap_fd, start, end, arm, PAGE_IS_UFFD_DEACTIVATED, f);
 }
 
 /* Written is what is soft-dirty. Any memory has that, and @arm has to be done elsewhere. */
-int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
-		    struct page_counts *counts)
+int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f)
 {
 	struct pm_scan_arg arg = {
 		.start = start,
@@ -230,13 +230,13 @@ int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, stru
 		.return_mask = PAGE_IS_SOFT_DIRTY | PAGE_IS_SWAPPED,
 	};
 
-	return scan(pagemap_fd, &arg, record_soft_dirty, set, counts);
+	return scan(pagemap_fd, &arg, record_soft_dirty, f);
 }
 
-static int record_matching(int pagemap_fd, const struct page_region *r, struct run_set *set, struct page_counts *counts)
+static int record_matching(int pagemap_fd, const struct page_region *r, struct findings *f)
 {
-	counts->scanned += (r->end - r->start) / PAGE_BYTES;
-	return set ? run_set_add(set, r->start, r->end, 1) : 0;
+	f->counts.scanned += (r->end - r->start) / PAGE_BYTES;
+	return f->known ? run_set_add(f->known, r->start, r->end, 1) : 0;
 }
 
 /*
@@ -246,8 +246,9 @@ static int record_matching(int pagemap_fd, const struct page_region *r, struct r
 int scan_matching(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *filter, struct run_set *set,
 		  uint64_t *pages)
 {
-	struct page_counts counts = {};
+	struct findings f = { .known = set };
 	struct pm_scan_arg arg = {
+		.flags = filter->flags,
 		.start = start,
 		.end = end,
 		.category_inverted = filter->inverted,
@@ -255,9 +256,9 @@ int scan_matching(int pagemap_fd, uint64_t start, uint64_t end, const struct sca
 		.category_anyof_mask = filter->anyof,
 		.return_mask = filter->mask | filter->anyof,
 	};
-	int ret = scan(pagemap_fd, &arg, record_matching, set, &counts);
+	int ret = scan(pagemap_fd, &arg, record_matching, &f);
 
-	*pages = counts.scanned;
+	*pages = f.counts.scanned;
 	return ret;
 }
 
@@ -329,6 +330,47 @@ static const struct run *run_set_find(const struct run_set *set, uint64_t addr)
 			lo = mid + 1;
 	}
 	return set->v + lo;
+}
+
+/*
+ * Whether criu's question @arg can be answered from what was seen: where its pages lie
+ * among those that scans have @covered, and it wants what these looked for, all that is
+ * present or swapped but the zero page. Of file pages there are none where they look.
+ */
+bool scan_is_covered(const struct run_set *covered, const struct pm_scan_arg *arg)
+{
+	const uint64_t unwanted = PAGE_IS_PFNZERO | PAGE_IS_FILE, wanted = PAGE_IS_PRESENT | PAGE_IS_SWAPPED;
+	const struct run *c = run_set_find(covered, arg->start);
+
+	return c < covered->v + covered->nr && c->start <= arg->start && arg->end <= c->end && !arg->flags &&
+	       !arg->max_pages && (arg->category_mask | PAGE_IS_FILE) == unwanted &&
+	       arg->category_inverted == arg->category_mask && arg->category_anyof_mask == wanted &&
+	       !(arg->return_mask & ~(wanted | PAGE_IS_SOFT_DIRTY));
+}
+
+/*
+ * Does again from memory what PAGEMAP_SCAN would with @arg, but for soft-dirty bits: fills
+ * its vec, and sets walk_end. Returns how many regions there are.
+ */
+size_t scan_again(const struct run_set *seen, struct pm_scan_arg *arg)
+{
+	struct page_region *out = (struct page_region *)(uintptr_t)arg->vec;
+	const struct run *end = seen->v + seen->nr, *r = run_set_find(seen, arg->start);
+	size_t nr = 0;
+
+	arg->walk_end = arg->end;
+	for (; r < end && r->start < arg->end; r++) {
+		if (nr == arg->vec_len) {
+			arg->walk_end = out[nr - 1].end;
+			break;
+		}
+		out[nr++] = (struct page_region){
+			.start = r->start > arg->start ? r->start : arg->start,
+			.end = r->end < arg->end ? r->end : arg->end,
+			.categories = arg->return_mask & (r->state & PAGE_SWAPPED ? PAGE_IS_SWAPPED : PAGE_IS_PRESENT),
+		};
+	}
+	return nr;
 }
 
 static uint64_t answer_categories(uint64_t categories, unsigned int state, unsigned int hints)

@@ -30,7 +30,11 @@ struct scan_filter {
 	uint64_t inverted;
 	uint64_t mask;
 	uint64_t anyof;
+	uint64_t flags; /* PM_SCAN_* */
 };
+
+/* State of a page that scan_*() saw. */
+#define PAGE_SWAPPED (1u << 0) /* it is swapped out; otherwise present */
 
 /* What scan_answer() says about use. */
 #define SCAN_HINTS	  (1u << 0)
@@ -43,20 +47,26 @@ struct page_counts {
 	uint64_t cold; /* hot + cold == scanned */
 };
 
+/* What a scan finds. It adds to each of them. */
+struct findings {
+	struct run_set *known; /* states of pages: PAGE_CLEAN, PAGE_COLD; or NULL */
+	struct run_set *seen;  /* all pages: PAGE_SWAPPED or 0; or NULL */
+	struct page_counts counts;
+};
+
 int run_set_add(struct run_set *set, uint64_t start, uint64_t end, unsigned int state);
 void run_set_fini(struct run_set *set);
 
-int scan_written(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
-		 struct page_counts *counts);
-int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
-		     struct page_counts *counts);
-int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
-		    struct page_counts *counts);
+int scan_written(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f);
+int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f);
+int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f);
 int scan_matching(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *filter, struct run_set *set,
 		  uint64_t *pages);
 int scan_find(int pagemap_fd, uint64_t start, uint64_t end, uint64_t categories, uint64_t *page);
 int scan_is_wp_async(int pagemap_fd, uint64_t start, uint64_t end);
 int scan_is_rwp(int pagemap_fd, uint64_t start, uint64_t end);
+bool scan_is_covered(const struct run_set *covered, const struct pm_scan_arg *arg);
+size_t scan_again(const struct run_set *seen, struct pm_scan_arg *arg);
 size_t scan_answer(const struct run_set *known, unsigned int hints, const struct page_region *in, size_t nr_in,
 		   struct page_region *out, size_t nr_out, uint64_t *walk_end);
 

@@ -97,6 +97,7 @@ static int count_task(int pid, const struct tracker *t, struct page_counts *coun
 {
 	char path[32], *line = NULL;
 	unsigned long start, end;
+	struct findings found = {};
 	int pagemap, ret = 0;
 	size_t cap = 0;
 	FILE *maps;
@@ -111,11 +112,12 @@ static int count_task(int pid, const struct tracker *t, struct page_counts *coun
 		ret = -errno;
 	while (!ret && getline(&line, &cap, maps) >= 0)
 		if (sscanf(line, "%lx-%lx", &start, &end) == 2 && t->is_tracked(pagemap, start, end) > 0)
-			ret = t->scan(pagemap, start, end, false, NULL, counts);
+			ret = t->scan(pagemap, start, end, false, &found);
 	free(line);
 	if (maps)
 		fclose(maps);
 	close(pagemap);
+	*counts = found.counts;
 	return ret;
 }
 

@@ -84,6 +84,16 @@ static int keeper_get(bool start)
 	return keeper_connect();
 }
 
+/* To be called while tasks still run: starting it takes longer than to freeze some. */
+void task_start_keeper(void)
+{
+	int keeper = keeper_get(true);
+
+	/* If there is none, that is said when it is wanted. */
+	if (keeper >= 0)
+		close(keeper);
+}
+
 /* The task's userfaultfd from the keeper, or -1; and the id of its round. */
 static int fetch_uffd(int keeper, const struct task *t, const struct tracker *tracker, struct keeper_msg *msg)
 {
@@ -198,21 +208,24 @@ static int make_uffd(const struct tracker *tracker, const struct cr_plugin_track
 static void ask_vma(struct task *t, const struct tracker *tracker, int pagemap, const struct cr_plugin_vma *vma,
 		    bool arm, bool asked)
 {
-	struct page_counts counts = {};
+	struct findings found = { .known = asked ? &t->known : NULL, .seen = &t->seen };
+	struct page_counts *counts = &found.counts;
 	int ret;
 
-	ret = tracker->scan(pagemap, vma->start, vma->end, arm, asked ? &t->known : NULL, &counts);
+	ret = tracker->scan(pagemap, vma->start, vma->end, arm, &found);
+	if (!ret)
+		ret = run_set_add(&t->covered, vma->start, vma->end, 0);
 	if (ret)
 		log_warn("%d: cannot scan %#lx-%#lx: %s; taken as written\n", t->pid, (long)vma->start, (long)vma->end,
 			 strerror(-ret));
 	if (!asked) {
-		counts.written = counts.hot = counts.scanned;
-		counts.cold = 0;
+		counts->written = counts->hot = counts->scanned;
+		counts->cold = 0;
 	}
-	t->counts.scanned += counts.scanned;
-	t->counts.written += counts.written;
-	t->counts.hot += counts.hot;
-	t->counts.cold += counts.cold;
+	t->counts.scanned += counts->scanned;
+	t->counts.written += counts->written;
+	t->counts.hot += counts->hot;
+	t->counts.cold += counts->cold;
 }
 
 /*
@@ -478,6 +491,8 @@ void task_fini(struct task *t)
 {
 	run_set_fini(&t->known);
 	run_set_fini(&t->untracked);
+	run_set_fini(&t->covered);
+	run_set_fini(&t->seen);
 }
 
 /*

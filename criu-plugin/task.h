@@ -21,6 +21,9 @@ struct task {
 	bool tells_used;
 	struct run_set known;
 	struct run_set untracked; /* mappings that were not asked about; state 0 */
+	/* Which pages there are in mappings that were scanned. The task has not run since. */
+	struct run_set covered;
+	struct run_set seen;
 	struct page_counts counts;
 	uint32_t vmas_tracked;
 	uint32_t vmas_untracked;
@@ -35,6 +38,7 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	       const struct cr_plugin_track_mem *args);
 int task_give_up(struct task *t, const FrazilRounds *parent, int error);
 void task_fini(struct task *t);
+void task_start_keeper(void);
 
 int task_take_tracking(int pid, uint64_t start_time, struct keeper_msg *kept);
 int task_keep_tracking(const struct keeper_msg *kept, int uffd);

@@ -195,7 +195,7 @@ void tracker_unregister(int uffd, uint64_t start, uint64_t end)
 static int probe_round(const struct tracker *t, int uffd, int pagemap, volatile char *page, struct tracker_verdict *v)
 {
 	uint64_t start = (uintptr_t)page, end = start + PROBE_PAGES * PAGE_BYTES;
-	struct page_counts before = {}, after = {};
+	struct findings before = {}, after = {};
 	int ret, i;
 
 	for (i = 0; i < PROBE_PAGES; i++)
@@ -203,7 +203,7 @@ static int probe_round(const struct tracker *t, int uffd, int pagemap, volatile 
 	ret = tracker_register(t, uffd, start, end);
 	if (ret)
 		return refuse(v, -ret, "anonymous memory cannot be registered");
-	ret = t->scan(pagemap, start, end, true, NULL, &before);
+	ret = t->scan(pagemap, start, end, true, &before);
 	if (ret)
 		return refuse(v, -ret, "no PAGEMAP_SCAN as of Linux 6.7");
 	ret = t->reset ? t->reset(getpid()) : 0;
@@ -215,14 +215,14 @@ static int probe_round(const struct tracker *t, int uffd, int pagemap, volatile 
 
 	page[0] = 2;
 	(void)page[PAGE_BYTES];
-	ret = t->scan(pagemap, start, end, false, NULL, &after);
+	ret = t->scan(pagemap, start, end, false, &after);
 	if (ret)
 		return refuse(v, -ret, "PAGEMAP_SCAN of protected pages");
-	if (before.scanned != PROBE_PAGES || after.scanned != PROBE_PAGES)
+	if (before.counts.scanned != PROBE_PAGES || after.counts.scanned != PROBE_PAGES)
 		return refuse(v, EOPNOTSUPP, "present pages are not reported");
-	if (t->protect && after.cold != 1)
+	if (t->protect && after.counts.cold != 1)
 		return refuse(v, EOPNOTSUPP, "used pages are not told from others");
-	if (after.written != 1)
+	if (after.counts.written != 1)
 		return refuse(v, EOPNOTSUPP, "written pages are not told from others");
 	return 0;
 }

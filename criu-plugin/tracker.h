@@ -34,8 +34,7 @@ struct tracker {
 	 */
 	int (*is_of)(int uffd, int pagemap_fd, uint64_t start, uint64_t end);
 	/* What is known of [start, end). With @arm, what was written is reset as well. */
-	int (*scan)(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct run_set *set,
-		    struct page_counts *counts);
+	int (*scan)(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f);
 	/* Resets "written" of the whole task, where the scan does not. May be NULL. */
 	int (*reset)(int pid);
 	/* Begins a round of "used" over [start, end), all of it registered. May be NULL. */

@@ -55,14 +55,14 @@ static double median(double *v, size_t nr)
 /* Begins a round as the plugin does. Returns how many milliseconds it took. */
 static double arm(const struct tracker *t, int uffd, int pagemap, uint64_t start, uint64_t end, uint64_t pages)
 {
-	struct page_counts counts = {};
-	struct run_set known = {};
+	struct run_set known = {}, seen = {};
+	struct findings f = { .known = &known, .seen = &seen };
 	double began = now_ms();
 	int ret;
 
 	ret = tracker_register(t, uffd, start, end);
 	if (!ret)
-		ret = t->scan(pagemap, start, end, true, &known, &counts);
+		ret = t->scan(pagemap, start, end, true, &f);
 	if (!ret && t->reset)
 		ret = t->reset(getpid());
 	if (!ret && t->protect)
@@ -71,8 +71,9 @@ static double arm(const struct tracker *t, int uffd, int pagemap, uint64_t start
 	if (ret)
 		fail("a round", ret);
 	run_set_fini(&known);
-	if (counts.scanned != pages) {
-		fprintf(stderr, "arm: %llu pages of %llu were scanned\n", (unsigned long long)counts.scanned,
+	run_set_fini(&seen);
+	if (f.counts.scanned != pages) {
+		fprintf(stderr, "arm: %llu pages of %llu were scanned\n", (unsigned long long)f.counts.scanned,
 			(unsigned long long)pages);
 		exit(1);
 	}

@@ -95,6 +95,79 @@ static void test_gaps(void)
 	run_set_fini(&known);
 }
 
+/* What criu asks of a mapping: pagemap-cache.c. */
+static struct pm_scan_arg question(uint64_t start, uint64_t end, struct page_region *vec, uint64_t vec_len)
+{
+	return (struct pm_scan_arg){
+		.start = PG(start),
+		.end = PG(end),
+		.vec = (uintptr_t)vec,
+		.vec_len = vec_len,
+		.category_inverted = PAGE_IS_PFNZERO,
+		.category_mask = PAGE_IS_PFNZERO,
+		.category_anyof_mask = PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PRESENT | PAGE_IS_SWAPPED | SD,
+	};
+}
+
+static int is_covered(const struct run_set *covered, uint64_t start, uint64_t end)
+{
+	struct pm_scan_arg arg = question(start, end, NULL, 0);
+
+	return scan_is_covered(covered, &arg);
+}
+
+static void test_again(void)
+{
+	struct run_set covered = {}, seen = {};
+	struct page_region out[8];
+	struct pm_scan_arg arg;
+	size_t nr;
+
+	run_set_add(&covered, PG(10), PG(20), 0);
+	run_set_add(&covered, PG(20), PG(30), 0);
+	run_set_add(&covered, PG(40), PG(50), 0);
+	check("covered: all of it, a part, over an edge that is none",
+	      is_covered(&covered, 10, 30) && is_covered(&covered, 12, 13) && is_covered(&covered, 15, 25));
+	check("not covered: before, behind, between, over an end",
+	      !is_covered(&covered, 0, 5) && !is_covered(&covered, 50, 60) && !is_covered(&covered, 32, 35) &&
+		      !is_covered(&covered, 25, 45) && !is_covered(&covered, 5, 15));
+	arg = question(10, 20, NULL, 0);
+	arg.category_mask = arg.category_inverted |= PAGE_IS_FILE;
+	check("a question that leaves out file pages as well is the same one", scan_is_covered(&covered, &arg));
+	arg.category_mask = arg.category_inverted = PAGE_IS_FILE;
+	check("one that wants the zero page is another", !scan_is_covered(&covered, &arg));
+	arg = question(10, 20, NULL, 0);
+	arg.category_anyof_mask = PRESENT;
+	check("and one that does not want what is swapped out", !scan_is_covered(&covered, &arg));
+	arg = question(10, 20, NULL, 0);
+	arg.return_mask |= PAGE_IS_HUGE;
+	check("and one for what was not seen", !scan_is_covered(&covered, &arg));
+	arg = question(10, 20, NULL, 0);
+	arg.flags = PM_SCAN_WP_MATCHING;
+	check("and one that is to change something", !scan_is_covered(&covered, &arg));
+
+	run_set_add(&seen, PG(10), PG(14), 0);
+	run_set_add(&seen, PG(14), PG(15), PAGE_SWAPPED);
+	run_set_add(&seen, PG(17), PG(19), 0);
+	run_set_add(&seen, PG(41), PG(42), 0);
+	arg = question(10, 30, out, 8);
+	nr = scan_again(&seen, &arg);
+	check("again: what was seen there", nr == 3 && same(&out[0], 10, 14, PRESENT) &&
+						    same(&out[1], 14, 15, PAGE_IS_SWAPPED) &&
+						    same(&out[2], 17, 19, PRESENT) && arg.walk_end == PG(30));
+	arg = question(12, 18, out, 8);
+	nr = scan_again(&seen, &arg);
+	check("cut to the question", nr == 3 && same(&out[0], 12, 14, PRESENT) && same(&out[2], 17, 18, PRESENT));
+	arg = question(10, 30, out, 2);
+	nr = scan_again(&seen, &arg);
+	check("a full buffer says how far it came", nr == 2 && arg.walk_end == PG(15));
+	arg = question(20, 30, out, 8);
+	check("nothing there", scan_again(&seen, &arg) == 0 && arg.walk_end == PG(30));
+	run_set_fini(&covered);
+	run_set_fini(&seen);
+}
+
 static void test_resume(void)
 {
 	struct page_region regions[4] = { [3] = { PG(6), PG(8), 0 } };
@@ -172,6 +245,7 @@ int main(void)
 	test_set();
 	test_answer();
 	test_gaps();
+	test_again();
 	test_resume();
 	test_random();
 	return tap_done();
