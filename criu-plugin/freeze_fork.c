@@ -223,5 +223,7 @@ const struct freezer freezer_fork = {
 	.refusal = refusal_fork,
 	.freeze = freeze_fork,
 	.frozen = { .anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED },
+	/* clone() copies a mapping, or does not (MADV_DONTFORK, MADV_WIPEONFORK), or fails. */
+	.whole = true,
 	.end = end_fork,
 };

@@ -110,11 +110,7 @@ static int for_each_mapping(struct frozen *f, int (*fn)(struct frozen *f, const 
 		const struct cr_plugin_vma *vma = &f->args.vmas[i];
 		int ret;
 
-		while (iov < f->args.nr_iovs &&
-		       (uintptr_t)f->args.iovs[iov].iov_base + f->args.iovs[iov].iov_len <= vma->start)
-			iov++;
-		if (iov == f->args.nr_iovs || (uintptr_t)f->args.iovs[iov].iov_base >= vma->end ||
-		    f->freezer->refusal(vma))
+		if (frozen_first_listed(f, vma, &iov) == NO_PAGE || f->freezer->refusal(vma))
 			continue;
 		ret = fn(f, vma);
 		f->covered[i] = !ret;
@@ -154,18 +150,20 @@ static int set_async(int uffd, bool on)
 
 /*
  * Write-protected as well, though that alone stops nobody: a page that appears later,
- * in place of one that was discarded, is not.
+ * in place of one that was discarded, is not. The scan that does it tells which pages are
+ * closed, and so is the last.
  */
 static int deactivate_vma(struct frozen *f, const struct cr_plugin_vma *vma)
 {
+	const struct scan_filter closed = { .mask = PAGE_IS_UFFD_DEACTIVATED, .flags = PM_SCAN_WP_MATCHING };
 	const struct tracker *t = tracker_find("deactivate");
-	struct findings found = {};
+	uint64_t pages;
 	int ret;
 
 	ret = tracker_register(t, f->uffd, vma->start, vma->end);
 	if (!ret)
-		ret = t->scan(f->pagemap, vma->start, vma->end, true, &found);
-	return ret ?: t->protect(f->uffd, vma->start, vma->end);
+		ret = t->protect(f->uffd, vma->start, vma->end);
+	return ret ?: scan_matching(f->pagemap, vma->start, vma->end, &closed, &f->frozen, &pages);
 }
 
 /* A userfaultfd of its own, all pages of which are closed. */
@@ -180,7 +178,10 @@ static int deactivate_now(struct frozen *f)
 		return f->uffd;
 	/* Without messages about forks: nobody has to wait for them, and children are open. */
 	ret = open_uffd(f->uffd, tracker_find("deactivate")->features);
-	return ret ?: for_each_mapping(f, deactivate_vma);
+	if (!ret)
+		ret = for_each_mapping(f, deactivate_vma);
+	f->told = !ret;
+	return ret;
 }
 
 /* Whether tracking has closed a mapping. */

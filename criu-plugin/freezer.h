@@ -27,6 +27,8 @@ struct freezer {
 	int (*freeze)(struct frozen *f);
 	/* What a page of a covered mapping looks like that is still frozen. */
 	struct scan_filter frozen;
+	/* If one page of a mapping is frozen, all are. */
+	bool whole;
 	/* ... and has to be looked at when it was read. */
 	bool may_tear;
 	/* Lets the task use pages again, which were saved or read. NULL where it may anyway. */

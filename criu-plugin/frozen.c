@@ -156,10 +156,11 @@ int frozen_save(struct frozen *f, uint64_t page, uint64_t addr, uint64_t nr, voi
 	return save(f, false, page, addr, nr, buf, buf_pages);
 }
 
-/* Copies what of [start, end), all of it to be saved, is not in @frozen. */
-static int save_others(struct frozen *f, uint64_t page, uint64_t start, uint64_t end, const struct run_set *frozen,
-		       size_t *run, void *buf)
+/* Copies what of [start, end), all of it to be saved, is not frozen. */
+static int save_others(struct frozen *f, uint64_t page, uint64_t start, uint64_t end, size_t *run, void *buf)
 {
+	const struct run_set *frozen = &f->frozen;
+
 	while (start < end) {
 		uint64_t stop = end, pages;
 
@@ -183,27 +184,57 @@ static int save_others(struct frozen *f, uint64_t page, uint64_t start, uint64_t
 	return 0;
 }
 
+/*
+ * The first page of a mapping that is to be saved, or NO_PAGE. @iov: 0 for the first one
+ * of the mappings, which are taken in the order of their addresses.
+ */
+uint64_t frozen_first_listed(const struct frozen *f, const struct cr_plugin_vma *vma, size_t *iov)
+{
+	uint64_t start = 0;
+
+	for (; *iov < f->args.nr_iovs; (*iov)++) {
+		const struct iovec *v = &f->args.iovs[*iov];
+
+		start = (uintptr_t)v->iov_base;
+		if (start + v->iov_len > vma->start)
+			break;
+	}
+	if (*iov == f->args.nr_iovs || start >= vma->end)
+		return NO_PAGE;
+	return start > vma->start ? start : vma->start;
+}
+
+/* Finds out which pages are frozen of a mapping of which that can be, by asking the kernel. */
+static int look_at(struct frozen *f, const struct cr_plugin_vma *vma, uint64_t first)
+{
+	const struct scan_filter *filter = &f->freezer->frozen;
+	uint64_t pages;
+	int ret;
+
+	if (!f->freezer->whole)
+		return scan_matching(f->pagemap, vma->start, vma->end, filter, &f->frozen, &pages);
+	ret = scan_matching(f->pagemap, first, first + PAGE_BYTES, filter, NULL, &pages);
+	return ret || !pages ? ret : run_set_add(&f->frozen, vma->start, vma->end, 1);
+}
+
 /* Finds out what is frozen of a task that is stopped, and puts all else in the file. Returns 0 or -errno. */
 int frozen_save_rest(struct frozen *f)
 {
-	struct run_set frozen = {};
-	size_t i, run = 0;
+	size_t i, iov = 0, run = 0;
 	void *buf = malloc(COPY_PAGES * PAGE_BYTES);
 	int ret = buf ? 0 : -ENOMEM;
 
-	for (i = 0; i < f->args.nr_vmas && !ret; i++) {
-		const struct cr_plugin_vma *vma = &f->args.vmas[i];
-		uint64_t pages;
+	for (i = 0; i < f->args.nr_vmas && !ret && !f->told; i++) {
+		uint64_t first = frozen_first_listed(f, &f->args.vmas[i], &iov);
 
-		if (f->covered[i])
-			ret = scan_matching(f->pagemap, vma->start, vma->end, &f->freezer->frozen, &frozen, &pages);
+		if (f->covered[i] && first != NO_PAGE)
+			ret = look_at(f, &f->args.vmas[i], first);
 	}
 	for (i = 0; i < f->args.nr_iovs && !ret; i++) {
 		uint64_t start = (uintptr_t)f->args.iovs[i].iov_base;
 
-		ret = save_others(f, f->first[i], start, start + f->args.iovs[i].iov_len, &frozen, &run, buf);
+		ret = save_others(f, f->first[i], start, start + f->args.iovs[i].iov_len, &run, buf);
 	}
-	run_set_fini(&frozen);
 	free(buf);
 	return ret;
 }
@@ -234,6 +265,7 @@ void frozen_free(struct frozen *f)
 	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (*fds[i] >= 0)
 			close(*fds[i]);
+	run_set_fini(&f->frozen);
 	free(f->covered);
 	free(f->first);
 	free(f->saved);

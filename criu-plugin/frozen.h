@@ -8,6 +8,7 @@
 
 #include "criu-plugin.h"
 #include "keeper.h"
+#include "scan.h"
 
 struct freezer;
 
@@ -32,6 +33,9 @@ struct frozen {
 	bool armed;    /* a round of tracking with "deactivate" began in this dump */
 	bool asked;    /* the user wants this freezer and no other */
 	bool *covered; /* which of the mappings the freezer took care of */
+	/* Pages of these that are frozen, state 1; if "told", freezing has told which. */
+	struct run_set frozen;
+	bool told;
 	/* The freezer's own. */
 	int uffd;
 	int child;
@@ -63,6 +67,7 @@ int frozen_new(const struct cr_plugin_protect_mem *args, int dir, struct frozen 
 void frozen_free(struct frozen *f);
 int frozen_save_rest(struct frozen *f);
 
+uint64_t frozen_first_listed(const struct frozen *f, const struct cr_plugin_vma *vma, size_t *iov);
 uint64_t frozen_page(const struct frozen *f, uint64_t addr, uint64_t *start, uint64_t *end);
 bool frozen_is_saved(const struct frozen *f, uint64_t page);
 int frozen_read(struct frozen *f, uint64_t addr, uint64_t nr, void *buf);

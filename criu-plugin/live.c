@@ -87,12 +87,15 @@ static int freeze_with(struct frozen *f, const struct freezer *freezer)
 	f->freezer = freezer;
 	f->ended = f->tracked = false;
 	memset(f->covered, 0, f->args.nr_vmas * sizeof(*f->covered));
+	run_set_fini(&f->frozen);
+	f->told = false;
 	ret = freezer->freeze(f);
 	if (ret)
 		return ret;
 	lock(f);
 	ret = frozen_save_rest(f);
 	unlock(f);
+	run_set_fini(&f->frozen);
 	if (ret)
 		freezer->end(f);
 	return ret;
