@@ -4,6 +4,7 @@
 
   table.py FOLDER    with what the programs of this folder wrote, as far as they ran
 """
+import math
 import os
 import statistics
 import sys
@@ -23,12 +24,14 @@ def read(path, keys):
 
 
 def median(rows, column):
-    return statistics.median(row[column] for row in rows)
+    """Of those rounds that did not fail, which are nan."""
+    there = [row[column] for row in rows if not math.isnan(row[column])]
+    return statistics.median(there) if there else math.nan
 
 
 def ratio(rows, others, column):
     """Of a round to the same round."""
-    return statistics.median(a[column] / b[column] for a, b in zip(rows, others))
+    return median([[a[column] / b[column]] for a, b in zip(rows, others)], 0)
 
 
 def freeze_table(path):
@@ -66,11 +69,13 @@ def live_table(path, where):
 
 def stall_table(path):
     found = read(path, 2)
-    print(f"{'dump of a running redis':<28} {'MiB':>5} {'no answer, ms':>14} {'of stock':>9} {'stopped, ms':>12}")
+    print(f"{'dump of a running redis':<28} {'MiB':>5} {'no answer, ms':>14} {'of stock':>9} {'stopped, ms':>12} "
+          f"{'failed':>7}")
     for mib, who in found:
         rows = found[mib, who]
+        failed = sum(math.isnan(row[0]) for row in rows)
         print(f"{who:<28} {mib:>5} {median(rows, 0):>14.0f} {ratio(rows, found[mib, 'stock'], 0):>9.3f} "
-              f"{median(rows, 1) / 1000:>12.0f}")
+              f"{median(rows, 1) / 1000:>12.0f} {failed:>7}")
 
 
 def main():

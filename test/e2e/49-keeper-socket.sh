@@ -37,11 +37,12 @@ s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
 os.setuid(int(sys.argv[1]))
 s.bind("/run/frazil/keeper.sock")
 s.listen(16)
-if len(sys.argv) > 2:
+while len(sys.argv) > 2:
     c = s.accept()[0]
     m = bytearray(c.recv(4096))
-    m[4] = 99
-    c.send(m)
+    if m:
+        m[4] = 99
+        c.send(m)
 time.sleep(1000)
 PY
 chmod 777 /run/frazil
