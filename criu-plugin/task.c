@@ -238,6 +238,36 @@ static void forget_vma(const struct tracker *tracker, int uffd, int pagemap, con
 		tracker_unregister(uffd, vma->start, vma->end);
 }
 
+/* How many mappings were refused for each reason. One line, since there may be thousands. */
+struct refusals {
+	const char *reason[8];
+	unsigned int nr[8];
+};
+
+static void count_refusal(struct refusals *r, const char *reason)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(r->nr) / sizeof(*r->nr); i++) {
+		if (r->nr[i] && strcmp(r->reason[i], reason))
+			continue;
+		r->reason[i] = reason;
+		r->nr[i]++;
+		return;
+	}
+}
+
+static void log_refusals(int pid, const struct refusals *r)
+{
+	char text[200] = "";
+	size_t i, len = 0;
+
+	for (i = 0; i < sizeof(r->nr) / sizeof(*r->nr) && r->nr[i] && len < sizeof(text); i++)
+		len += snprintf(text + len, sizeof(text) - len, "%s%u %s", i ? ", " : "", r->nr[i], r->reason[i]);
+	if (len)
+		log_debug("%d: mappings that are not tracked: %s\n", pid, text);
+}
+
 /*
  * Asks all mappings, and marks in @tracked those that are tracked from now on. Returns
  * 0, or -ESTALE when @uffd turns out to belong to another mm, or nothing shows that it
@@ -246,6 +276,7 @@ static void forget_vma(const struct tracker *tracker, int uffd, int pagemap, con
 static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int pagemap,
 		    const struct cr_plugin_track_mem *args, bool *tracked)
 {
+	struct refusals refusals = {};
 	bool verified = false;
 	size_t i;
 
@@ -262,7 +293,7 @@ static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int
 		if (!asked)
 			run_set_add(&t->untracked, vma->start, vma->end, 0);
 		if (reason) {
-			log_debug("%d: %#lx-%#lx not tracked: %s\n", t->pid, (long)vma->start, (long)vma->end, reason);
+			count_refusal(&refusals, reason);
 			if (args->runs_on)
 				forget_vma(tracker, uffd, pagemap, vma);
 			continue;
@@ -280,8 +311,8 @@ static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int
 		if (!verified && (ret == -ESRCH || ret == -ENOMEM || ret == -ESTALE))
 			return -ESTALE;
 		if (ret) {
-			log_debug("%d: %#lx-%#lx not tracked: %s\n", t->pid, (long)vma->start, (long)vma->end,
-				  ret == -EBUSY ? "the task has a userfaultfd of its own on it" : strerror(-ret));
+			count_refusal(&refusals,
+				      ret == -EBUSY ? "with a userfaultfd of the task's own" : strerrordesc_np(-ret));
 			continue;
 		}
 		t->vmas_untracked--;
@@ -289,6 +320,8 @@ static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int
 		tracked[i] = true;
 		ask_vma(t, tracker, pagemap, vma, args->runs_on, asked);
 	}
+
+	log_refusals(t->pid, &refusals);
 
 	/*
 	 * A last dump asks what is tracked only. When that is nothing, this is not the memory that
