@@ -32,6 +32,8 @@ pages_round
 predump 2 --prev-images-dir ../1
 pages_round
 dump 3 --track-mem --prev-images-dir ../2
+# Nobody restores a pre-dump. Its holes are one kind, as many entries as there have to be.
+is "lazy holes of a pre-dump" "$(pages_with 2 "PE_PARENT | PE_LAZY")" 0
 cold=$(pages_with 3 "PE_PARENT | PE_LAZY")
 # Short stretches of cold pages between hot ones are eager.
 holds "lazy holes" "$cold" -le "$(round_of 3 cold)"
