@@ -153,6 +153,19 @@ static void end_fork(struct frozen *f)
 	reaper_reap(f->args.pid, f->args.syscall_ip);
 }
 
+/*
+ * A child has the seccomp of its task, and none of the ptrace options that are set anew here:
+ * that is not to kill it for what is injected. It was suspended for the task, so it may be.
+ */
+static int set_options(int child)
+{
+	unsigned long options = PTRACE_O_EXITKILL;
+
+	if (proc_status(child, "Seccomp:") > 0)
+		options |= PTRACE_O_SUSPEND_SECCOMP;
+	return ptrace(PTRACE_SETOPTIONS, child, 0, options) ? -errno : 0;
+}
+
 /* Takes charge of the child that just appeared, stopped, under ptrace. */
 static int adopt(struct frozen *f, const void *code, size_t code_bytes)
 {
@@ -166,8 +179,9 @@ static int adopt(struct frozen *f, const void *code, size_t code_bytes)
 		;
 	if (ret < 0 || !WIFSTOPPED(status))
 		return -ECHILD;
-	if (ptrace(PTRACE_SETOPTIONS, f->child, 0, PTRACE_O_EXITKILL))
-		return -errno;
+	ret = set_options(f->child);
+	if (ret)
+		return ret;
 	mem = proc_open(f->child, "mem", O_RDWR);
 	if (mem < 0)
 		return mem;
