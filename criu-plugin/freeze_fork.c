@@ -154,8 +154,8 @@ static void end_fork(struct frozen *f)
 }
 
 /*
- * A child has the seccomp of its task, and none of the ptrace options that are set anew here:
- * that is not to kill it for what is injected. It was suspended for the task, so it may be.
+ * The child has its task's seccomp, which may kill it for what is injected. criu has suspended
+ * that for the task with an option, which the ones that are set here take the place of.
  */
 static int set_options(int child)
 {

@@ -27,10 +27,10 @@ struct freezer {
 	int (*freeze)(struct frozen *f);
 	/* What a page of a covered mapping looks like that is still frozen. */
 	struct scan_filter frozen;
-	/* If one page of a mapping is frozen, all are. */
-	bool whole;
 	/* ... and has to be looked at when it was read. */
 	bool may_tear;
+	/* If one page of a covered mapping is frozen, all are. */
+	bool whole;
 	/* Lets the task use pages again, which were saved or read. NULL where it may anyway. */
 	void (*open)(struct frozen *f, uint64_t start, uint64_t end);
 	/* Keeps others from serving faults meanwhile. May be NULL. */

@@ -2,20 +2,19 @@
 # for its own that are injected into it, or into a child of it, to freeze it.
 . "$(dirname "$0")/lib.sh"
 mkfifo fifo
+report=$PWD/report
 
-# It is asked through the fifo, and answers.
 verify()
 {
-	local before
-	before=$(wc -l <report)
 	echo -n x >fifo
-	for _ in $(seq 100); do [ "$(wc -l <report)" = "$before" ] || break; sleep 0.1; done
-	is "answer" "$(tail -n 1 report)" ok
+	pages_wait
+	is "answer" "$answer" ok
 }
 
 for freezer in ${FREEZERS:-deactivate fork wp}; do
-	: >report
-	pid=$("$BIN/strict" "$PWD/report" "$PWD/fifo")
+	: >"$report"
+	answers=0
+	pid=$("$BIN/strict" "$report" "$PWD/fifo")
 	verify
 	FRAZIL_FREEZE=$freezer dump "$freezer" --leave-running
 	is "freezer" "$(live_of "$freezer" freezer)" "$freezer"

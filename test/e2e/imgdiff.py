@@ -90,7 +90,7 @@ def main(a, b, again=None):
         sys.exit(f"files: {images(a)} and {images(b)}")
     bad = []
     # A pre-dump has no registers; the task waits where it did in the other dump.
-    stacks = set(stack_pages(b)) or set(stack_pages(again))
+    stacks = set(stack_pages(b)) or set(stack_pages(again or b))
     for name in images(a):
         if name.startswith("pages-"):
             third = read(os.path.join(again, name)) if again else None
