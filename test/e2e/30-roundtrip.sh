@@ -25,6 +25,9 @@ expect_used()
 	holds "hot pages, times 100" $((hot * 100)) -le $(((used + $2) * 105))
 }
 
+# infected DIR: how often a parasite was put into the task
+infected() { grep -c 'Parasite syscall_ip' "$1/pre-dump.log" || true; }
+
 pages_start --mib 96 --write-percent 15 --read-percent 10 "$@"
 predump 1 --pre-dump-mode "$mode"
 is "tracker" "$(round_of 1 tracker)" "$tracker"
@@ -32,6 +35,11 @@ is "hot pages of the first pre-dump" "$(round_of 1 hot)" -
 pages_round
 predump 2 --pre-dump-mode "$mode" --prev-images-dir ../1
 expect_redumped 2
+case $mode in
+splice) is "infections" "$(infected 1) $(infected 2)" "1 1" ;;
+# What is read from outside needs none, and it is most of what a small task is stopped for.
+read) is "infections" "$(infected 1) $(infected 2)" "0 0" ;;
+esac
 case $tracker in
 deactivate) expect_used 2 0 ;;
 # What criu reads looks used: all of it in the first pre-dump, which tells nothing then.
