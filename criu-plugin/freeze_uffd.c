@@ -148,22 +148,11 @@ static int set_async(int uffd, bool on)
 	return ioctl(uffd, UFFDIO_SET_MODE, &arg) ? -errno : 0;
 }
 
-/*
- * Write-protected as well, though that alone stops nobody: a page that appears later,
- * in place of one that was discarded, is not. The scan that does it tells which pages are
- * closed, and so is the last.
- */
 static int deactivate_vma(struct frozen *f, const struct cr_plugin_vma *vma)
 {
-	const struct scan_filter closed = { .mask = PAGE_IS_UFFD_DEACTIVATED, .flags = PM_SCAN_WP_MATCHING };
 	const struct tracker *t = tracker_find("deactivate");
-	uint64_t pages;
-	int ret;
 
-	ret = tracker_register(t, f->uffd, vma->start, vma->end);
-	if (!ret)
-		ret = t->protect(f->uffd, vma->start, vma->end);
-	return ret ?: scan_matching(f->pagemap, vma->start, vma->end, &closed, &f->frozen, &pages);
+	return tracker_register(t, f->uffd, vma->start, vma->end) ?: t->protect(f->uffd, vma->start, vma->end);
 }
 
 /* A userfaultfd of its own, all pages of which are closed. */
@@ -178,10 +167,7 @@ static int deactivate_now(struct frozen *f)
 		return f->uffd;
 	/* Without messages about forks: nobody has to wait for them, and children are open. */
 	ret = open_uffd(f->uffd, tracker_find("deactivate")->features);
-	if (!ret)
-		ret = for_each_mapping(f, deactivate_vma);
-	f->told = !ret;
-	return ret;
+	return ret ?: for_each_mapping(f, deactivate_vma);
 }
 
 /* Whether tracking has closed a mapping. */
@@ -227,10 +213,8 @@ const struct freezer freezer_deactivate = {
 	.probe = probe_deactivate,
 	.refusal = vma_refusal,
 	.freeze = freeze_deactivate,
-	.frozen = {
-		.inverted = PAGE_IS_WRITTEN,
-		.mask = PAGE_IS_UFFD_DEACTIVATED | PAGE_IS_WRITTEN,
-	},
+	/* Only UFFDIO_DEACTIVATE closes pages, and one that is moved, or took the place of another, is open. */
+	.frozen = { .mask = PAGE_IS_UFFD_DEACTIVATED },
 	.may_tear = true,
 	.open = open_pages,
 	.lock = faults_lock,

@@ -224,7 +224,7 @@ int frozen_save_rest(struct frozen *f)
 	void *buf = malloc(COPY_PAGES * PAGE_BYTES);
 	int ret = buf ? 0 : -ENOMEM;
 
-	for (i = 0; i < f->args.nr_vmas && !ret && !f->told; i++) {
+	for (i = 0; i < f->args.nr_vmas && !ret; i++) {
 		uint64_t first = frozen_first_listed(f, &f->args.vmas[i], &iov);
 
 		if (f->covered[i] && first != NO_PAGE)

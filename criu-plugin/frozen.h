@@ -33,9 +33,8 @@ struct frozen {
 	bool armed;    /* a round of tracking with "deactivate" began in this dump */
 	bool asked;    /* the user wants this freezer and no other */
 	bool *covered; /* which of the mappings the freezer took care of */
-	/* Pages of these that are frozen, state 1; if "told", freezing has told which. */
+	/* Pages of these that are frozen, state 1. */
 	struct run_set frozen;
-	bool told;
 	/* The freezer's own. */
 	int uffd;
 	int child;

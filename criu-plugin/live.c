@@ -88,7 +88,6 @@ static int freeze_with(struct frozen *f, const struct freezer *freezer)
 	f->ended = f->tracked = false;
 	memset(f->covered, 0, f->args.nr_vmas * sizeof(*f->covered));
 	run_set_fini(&f->frozen);
-	f->told = false;
 	ret = freezer->freeze(f);
 	if (ret)
 		return ret;
