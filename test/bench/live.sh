@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # How long a task is stopped by a dump that it goes on after, for several sizes of its
-# memory: by stock criu, where this kernel and machine have one, and with each freezer. The
-# task uses a fifth of its memory and writes to a fiftieth of it all the time. Lines of
-# "MIB WHO frozen_us faults wait_99_us wait_max_us peak_kib" are appended to $RESULTS.
+# memory, MIB, or MIB:huge in huge pages: by stock criu, where this kernel and machine have
+# one, and with each freezer. The task uses a fifth of its memory and writes to a fiftieth
+# of it all the time. Lines of "SIZE WHO frozen_us faults wait_99_us wait_max_us peak_kib"
+# are appended to $RESULTS.
 # SIZES, ROUNDS, WHO, BIN and E2E are from the environment.
 . "$E2E/lib.sh"
 
@@ -37,7 +38,9 @@ $(live_of images wait_max_us) $peak"
 }
 
 for mib in $SIZES; do
-	bank_start --mib "$mib" --threads 1 --span 20 --alone
+	huge=
+	[[ $mib != *:huge ]] || huge=--huge
+	bank_start --mib "${mib%:*}" --threads 1 --span 20 --alone $huge
 	for round in $(seq "$ROUNDS"); do
 		for who in $WHO; do
 			live_once "$mib" "$who"

@@ -58,11 +58,11 @@ def restore_table(path):
 def live_table(path, where):
     found = read(path, 2)
     least = next(iter(found))[0]
-    print(f"{'live dump, ' + where:<28} {'MiB':>5} {'stopped, ms':>12} {'of stock':>9} {'of ' + least + ' MiB':>10} "
+    print(f"{'live dump, ' + where:<28} {'MiB':>9} {'stopped, ms':>12} {'of stock':>9} {'of ' + least + ' MiB':>10} "
           f"{'faults':>7} {'99 % up to, us':>15} {'all up to, us':>14} {'criu, MiB':>10}")
     for mib, who in found:
         rows = found[mib, who]
-        print(f"{who:<28} {mib:>5} {median(rows, 0) / 1000:>12.0f} {ratio(rows, found[mib, 'stock'], 0):>9.3f} "
+        print(f"{who:<28} {mib:>9} {median(rows, 0) / 1000:>12.0f} {ratio(rows, found[mib, 'stock'], 0):>9.3f} "
               f"{ratio(rows, found[least, who], 0):>10.2f} {median(rows, 1):>7.0f} {median(rows, 2):>15.0f} "
               f"{median(rows, 3):>14.0f} {max(r[4] for r in rows) / 1024:>10.0f}")
 

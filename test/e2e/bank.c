@@ -9,13 +9,14 @@
  * page has its pattern, and both copies agree. A page from another instant than the rest
  * breaks at least one of these, and stays broken when the process goes on.
  *
- *	bank --mib N [--threads N] [--span N] [--alone] [--forks] --report FILE
+ *	bank --mib N [--threads N] [--span N] [--alone] [--forks] [--huge] --report FILE
  *
  * --span: threads use the first N percent of the accounts only, so that the others are
  * cold. --alone: without shared memory, which grows with the accounts; both copies are
- * private. --forks: another thread forks children that end at once, all the time. SIGUSR1 unmaps those others. SIGUSR2
- *has all threads held and everything looked at; "ok TRANSFERS ACCOUNTS" or "BAD what" is appended to the report, which
- *is not open otherwise. The pid is the first line.
+ * private. --forks: another thread forks children that end at once, all the time. --huge:
+ * in huge pages. SIGUSR1 unmaps those that are cold. SIGUSR2 has all threads held and
+ * everything looked at; "ok TRANSFERS ACCOUNTS" or "BAD what" is appended to the report,
+ * which is not open otherwise. The pid is the first line.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -190,11 +191,12 @@ int main(int argc, char **argv)
 		{ "report", required_argument, NULL, 'r' },
 		{ "alone", no_argument, NULL, 'a' },
 		{ "forks", no_argument, NULL, 'f' },
+		{ "huge", no_argument, NULL, 'h' },
 		{},
 	};
 	uint64_t mib = 0, threads = 4, span = 100, i;
 	sigset_t set;
-	int c, sig, shared = MAP_SHARED, forks = 0;
+	int c, sig, shared = MAP_SHARED, forks = 0, advice = MADV_NOHUGEPAGE;
 	pthread_t thread;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -208,6 +210,8 @@ int main(int argc, char **argv)
 			shared = MAP_PRIVATE;
 		else if (c == 'f')
 			forks = 1;
+		else if (c == 'h')
+			advice = MADV_HUGEPAGE;
 		else if (c == 'r')
 			report = optarg;
 		else
@@ -217,13 +221,17 @@ int main(int argc, char **argv)
 	nr_used = nr_accounts * span / 100;
 	if (!mib || !report || !threads || threads > MAX_THREADS || nr_used < 2 || span > 100) {
 		fprintf(stderr,
-			"usage: bank --mib N [--threads N] [--span PERCENT] [--alone] [--forks] --report FILE\n");
+			"usage: bank --mib N [--threads N] [--span PERCENT] [--alone] [--forks] [--huge] --report FILE\n");
 		return 2;
 	}
 	accounts = mmap(NULL, nr_accounts * PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	copies = mmap(NULL, nr_accounts * sizeof(*copies), PROT_READ | PROT_WRITE, shared | MAP_ANONYMOUS, -1, 0);
 	if (accounts == MAP_FAILED || copies == MAP_FAILED) {
 		perror("bank: mmap");
+		return 1;
+	}
+	if (madvise(accounts, nr_accounts * PAGE_BYTES, advice) && advice == MADV_HUGEPAGE) {
+		perror("bank: madvise");
 		return 1;
 	}
 	for (i = 0; i < nr_accounts; i++)
