@@ -47,7 +47,7 @@ static void check_trackers(void)
 	struct tracker_verdict verdict = {};
 	struct utsname uts;
 	char reason[480];
-	bool any = false;
+	bool any = false, forbidden = false;
 	int i;
 
 	uname(&uts);
@@ -57,9 +57,12 @@ static void check_trackers(void)
 		snprintf(reason, sizeof(reason), "%s", ret ? verdict.reason : trackers[i]->tells);
 		report(trackers[i]->name, !ret, false, reason);
 		any |= !ret;
+		forbidden |= ret == -EPERM || ret == -EACCES;
 	}
 	snprintf(reason, sizeof(reason), "linux %s: %s", uts.release,
-		 any ? "the first of the above is used" : "boot Linux 6.7 or newer, best one built with kernel/series");
+		 any	     ? "the first of the above is used"
+		 : forbidden ? "what is run here may not use userfaultfd, on any kernel"
+			     : "boot Linux 6.7 or newer, best one built with kernel/series");
 	report("tracking", any, true, reason);
 }
 

@@ -108,7 +108,7 @@ static int frazil_init(int stage)
 		else if (config.tracker)
 			pr_err("%s was asked for and cannot be used: %s\n", config.tracker, verdict.reason);
 		else
-			pr_warn("Memory cannot be tracked on this kernel: %s\n", verdict.reason);
+			pr_warn("Memory cannot be tracked here: %s\n", verdict.reason);
 		if (!tracker && config.tracker)
 			return -1;
 	}

@@ -227,6 +227,12 @@ static int probe_round(const struct tracker *t, int uffd, int pagemap, volatile 
 	return 0;
 }
 
+/* What is said before the name of the error. Root may do it, so something else is in the way. */
+static const char *who_forbids(int error)
+{
+	return (error == EPERM || error == EACCES) && !geteuid() ? ", seccomp or a security module forbids it" : "";
+}
+
 /*
  * Finds out whether @t works here by using it on pages of this process: a
  * feature bit alone proves nothing, other kernels give it other meanings.
@@ -241,12 +247,12 @@ int tracker_probe(const struct tracker *t, struct tracker_verdict *v)
 	v->reason[0] = '\0';
 	dev = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
 	if (dev < 0) {
-		ret = refuse(v, errno, "cannot open /dev/userfaultfd");
+		ret = refuse(v, errno, "cannot open /dev/userfaultfd%s", who_forbids(errno));
 		goto out;
 	}
 	uffd = ioctl(dev, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
 	if (uffd < 0) {
-		ret = refuse(v, errno, "cannot make a userfaultfd");
+		ret = refuse(v, errno, "cannot make a userfaultfd%s", who_forbids(errno));
 		goto out;
 	}
 	ret = tracker_open(t, uffd);

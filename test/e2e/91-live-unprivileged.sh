@@ -31,7 +31,7 @@ done
 
 empty 1
 predump 1
-log_has 1/pre-dump.log "Memory cannot be tracked on this kernel"
+log_has 1/pre-dump.log "Memory cannot be tracked here"
 empty 2
 dump 2 --track-mem --leave-running --prev-images-dir ../1
 kill_task
