@@ -31,6 +31,7 @@
 #include "host.h"
 #include "image.h"
 #include "inject.h"
+#include "live.h"
 #include "page.h"
 #include "proc.h"
 #include "reaper.h"
@@ -117,11 +118,18 @@ static uint64_t memory_available(void)
 	return kib << 10;
 }
 
-/* Whether there is room for a copy of all pages: the task may write to each of them. */
+/*
+ * Whether there is room for a copy of all pages: the task may write to each of them, and
+ * so may the others, of which there are such children already.
+ */
 static bool fits(const struct frozen *f)
 {
 	uint64_t bytes = f->nr_pages * PAGE_BYTES;
+	const struct frozen *other;
 
+	for (other = live_first(); other; other = other->next)
+		if (other->child >= 0)
+			bytes += other->nr_pages * PAGE_BYTES;
 	return bytes <= memory_available() && bytes <= cgroup_left(f->args.pid);
 }
 

@@ -41,13 +41,13 @@
 /*
  * "auto" takes the first that works for a task:
  *
- *	deactivate	needs no memory, and what the task did not use stays cold for
- *			the next round
  *	fork		needs a process, and memory for what the task writes; nothing
  *			that the task does makes it fail
- *	wp		needs nothing; unmapping makes it fail, as with deactivate
+ *	deactivate	needs no memory, and what the task did not use stays cold for
+ *			the next round; unmapping makes it fail
+ *	wp		needs nothing, and fails as well
  */
-const struct freezer *const freezers[] = { &freezer_deactivate, &freezer_fork, &freezer_wp, NULL };
+const struct freezer *const freezers[] = { &freezer_fork, &freezer_deactivate, &freezer_wp, NULL };
 
 static struct frozen *all;
 

@@ -1,7 +1,7 @@
 # Rounds of tracking before, in and after live dumps: each has what was written since the
 # one before, and no less.
 . "$(dirname "$0")/lib.sh"
-for how in ${CHAINS:-deactivate:auto deactivate:fork wp:auto wp:none}; do
+for how in ${CHAINS:-deactivate:deactivate deactivate:fork wp:auto wp:none}; do
 	export FRAZIL_TRACKER=${how%:*} FRAZIL_FREEZE=${how#*:}
 	echo "$how:"
 	rm -rf [1-5]
