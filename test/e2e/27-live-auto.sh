@@ -25,6 +25,7 @@ chosen unlimited fork
 echo 1 >$group/pids.max
 chosen one-process "${OTHER:-deactivate}"
 kill_task
+echo max >$group/pids.max
 for dir in limited one-process; do
 	restore $dir
 	bank_verify
