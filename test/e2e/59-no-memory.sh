@@ -53,8 +53,8 @@ done
 holds "allocations of a dump" $((at - 1)) -ge 5
 is "the dump that got all its memory" $rc 0
 
-# A dump that it goes on after; with the freezer that is the first choice, and the others.
-for freezer in auto fork wp; do
+# A dump that it goes on after, with each freezer.
+for freezer in ${FREEZERS:-deactivate fork wp}; do
 	export FRAZIL_FREEZE=$freezer
 	hit=1
 	for ((at = 1; hit; at++)); do
