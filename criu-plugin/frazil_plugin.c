@@ -367,6 +367,19 @@ static bool is_armed(int pid)
 	return n && n->task.armed && n->task.protected && !strcmp(tracker->name, freezer_deactivate.name);
 }
 
+static int frazil_clone_mem(struct cr_plugin_clone_mem *args)
+{
+	struct live_task how = {
+		.freezer = freezer,
+		.image_dir = criu_get_image_dir(),
+	};
+
+	if (config.freeze && !freezer)
+		return -ENOTSUP;
+	return live_clone(args, &how);
+}
+CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__CLONE_MEM, frazil_clone_mem)
+
 static int frazil_protect_mem(const struct cr_plugin_protect_mem *args)
 {
 	struct live_task how = {

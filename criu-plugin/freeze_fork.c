@@ -124,12 +124,12 @@ static uint64_t memory_available(void)
  */
 static bool fits(const struct frozen *f)
 {
-	uint64_t bytes = f->nr_pages * PAGE_BYTES;
+	uint64_t bytes = f->bytes;
 	const struct frozen *other;
 
 	for (other = live_first(); other; other = other->next)
 		if (other->child >= 0)
-			bytes += other->nr_pages * PAGE_BYTES;
+			bytes += other->bytes;
 	return bytes <= memory_available() && bytes <= cgroup_left(f->args.pid);
 }
 
@@ -204,11 +204,10 @@ static int adopt(struct frozen *f, const void *code, size_t code_bytes)
 	return f->pagemap < 0 ? f->pagemap : 0;
 }
 
-static int freeze_fork(struct frozen *f)
+static int make_child(struct frozen *f)
 {
 	unsigned char code[CODE_BYTES];
 	long ns_pid;
-	size_t i;
 	int ret;
 
 	if (!clones_into_own_namespace(f->args.pid))
@@ -230,12 +229,128 @@ static int freeze_fork(struct frozen *f)
 	if (ret)
 		return ret;
 	ret = adopt(f, code, sizeof(code));
-	if (ret) {
+	if (ret)
 		end_fork(f);
-		return ret;
-	}
-	for (i = 0; i < f->args.nr_vmas; i++)
+	return ret;
+}
+
+static int freeze_fork(struct frozen *f)
+{
+	int ret = f->child >= 0 ? 0 : make_child(f);
+	size_t i;
+
+	for (i = 0; i < f->args.nr_vmas && !ret; i++)
 		f->covered[i] = !refusal_fork(&f->args.vmas[i]);
+	return ret;
+}
+
+/* Reads on until the buffer is full or there is no more. */
+static ssize_t read_full(int fd, char *buf, size_t len)
+{
+	size_t done = 0;
+
+	while (done < len) {
+		ssize_t ret = read(fd, buf + done, len - done);
+
+		if (ret < 0)
+			return -errno;
+		if (!ret)
+			break;
+		done += ret;
+	}
+	return done;
+}
+
+/* Whether /proc/PID/maps says the same of both. */
+static bool same_maps(int pid, int child)
+{
+	char a[4096], b[sizeof(a)];
+	int fd_a = proc_open(pid, "maps", O_RDONLY), fd_b = proc_open(child, "maps", O_RDONLY);
+	bool same = fd_a >= 0 && fd_b >= 0;
+	ssize_t nr;
+
+	do {
+		nr = same ? read_full(fd_a, a, sizeof(a)) : 0;
+		same = same && nr >= 0 && read_full(fd_b, b, sizeof(b)) == nr && !memcmp(a, b, nr);
+	} while (same && nr);
+	if (fd_a >= 0)
+		close(fd_a);
+	if (fd_b >= 0)
+		close(fd_b);
+	return same;
+}
+
+/*
+ * Why criu cannot learn from the child what there is in the task; NULL if it can. None of
+ * this takes longer for larger mappings.
+ */
+static const char *child_lacks(const struct frozen *f, const struct cr_plugin_vma *vmas, size_t nr_vmas)
+{
+	static const struct scan_filter dumped = {
+		.inverted = PAGE_IS_PFNZERO,
+		.mask = PAGE_IS_PFNZERO,
+		.anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+	};
+	const char *lacks = NULL;
+	int pagemap;
+	size_t i;
+
+	/* clone() unlocks mappings, and leaves out those with MADV_DONTFORK. */
+	if (proc_status(f->args.pid, "VmLck:") != 0)
+		return "which mappings are locked";
+	if (!same_maps(f->args.pid, f->child))
+		return "a mapping";
+	pagemap = proc_open(f->args.pid, "pagemap", O_RDONLY);
+	if (pagemap < 0)
+		return "what could not be compared";
+	for (i = 0; i < nr_vmas && !lacks; i++) {
+		const struct cr_plugin_vma *vma = &vmas[i];
+		uint64_t page, same;
+		int ret;
+
+		/* The kernel's own are the same in every process. */
+		if (vma->status & (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_VSYSCALL))
+			continue;
+		if (!(vma->status & (VMA_ANON_PRIVATE | VMA_AREA_AIORING)))
+			continue;
+		if (vma->status & VMA_AREA_AIORING)
+			lacks = "an AIO ring";
+		else if (vma->flags & MAP_HUGETLB)
+			lacks = "hugetlb pages";
+		if (lacks)
+			break;
+		/* MADV_WIPEONFORK, which there is for this kind only, takes all pages or none. */
+		ret = scan_first(pagemap, vma->start, vma->end, &dumped, &page);
+		if (ret == 1)
+			ret = 1 - scan_first(f->pagemap, page, page + PAGE_BYTES, &freezer_fork.frozen, &same);
+		if (ret)
+			lacks = "pages";
+	}
+	close(pagemap);
+	return lacks;
+}
+
+/* About what a copy of all private memory takes. */
+static uint64_t private_bytes(int pid)
+{
+	int anon = proc_status(pid, "RssAnon:"), swap = proc_status(pid, "VmSwap:");
+
+	return ((uint64_t)(anon > 0 ? anon : 0) + (swap > 0 ? swap : 0)) << 10;
+}
+
+static int clone_fork(struct frozen *f, const struct cr_plugin_vma *vmas, size_t nr_vmas)
+{
+	const char *lacks;
+	int ret;
+
+	f->bytes = private_bytes(f->args.pid);
+	ret = make_child(f);
+	if (ret)
+		return ret;
+	lacks = child_lacks(f, vmas, nr_vmas);
+	if (lacks)
+		log_info("%d: its child lacks %s; its pages are listed while it is stopped\n", f->args.pid, lacks);
+	f->cloned = !lacks;
 	return 0;
 }
 
@@ -244,6 +359,7 @@ const struct freezer freezer_fork = {
 	.probe = probe_fork,
 	.refusal = refusal_fork,
 	.freeze = freeze_fork,
+	.clone = clone_fork,
 	.frozen = { .anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED },
 	/* clone() copies a mapping, or does not (MADV_DONTFORK, MADV_WIPEONFORK), or fails. */
 	.whole = true,

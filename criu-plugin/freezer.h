@@ -25,6 +25,12 @@ struct freezer {
 	 * covered. On error nothing is left of it.
 	 */
 	int (*freeze)(struct frozen *f);
+	/*
+	 * Freezes a stopped task of which it is not known yet which pages there are. Afterwards
+	 * f->child has them and, if f->cloned, all that is to be known of them. Otherwise
+	 * freeze() has to be called when it is known. May be NULL.
+	 */
+	int (*clone)(struct frozen *f, const struct cr_plugin_vma *vmas, size_t nr_vmas);
 	/* What a page of a covered mapping looks like that is still frozen. */
 	struct scan_filter frozen;
 	/* ... and has to be looked at when it was read. */

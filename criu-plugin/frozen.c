@@ -276,17 +276,33 @@ void frozen_free(struct frozen *f)
  * Prepares what is known of a task, to be freed with frozen_free() after an error as well.
  * @dir: the images directory. Nothing is frozen yet. Returns 0 or -errno.
  */
-int frozen_new(const struct cr_plugin_protect_mem *args, int dir, struct frozen **new)
+int frozen_new(int pid, uint64_t syscall_ip, int dir, struct frozen **new)
 {
 	struct frozen *f = calloc(1, sizeof(*f));
-	size_t i;
 	int ret;
 
 	*new = f;
 	if (!f)
 		return -ENOMEM;
-	f->args = *args;
+	f->args.pid = pid;
+	f->args.syscall_ip = syscall_ip;
 	f->uffd = f->child = f->origin = f->mem = f->pagemap = f->save = -1;
+	ret = task_start_time(pid, &f->start_time);
+	if (ret)
+		return ret;
+	ret = f->origin = proc_open(pid, "mem", O_RDONLY);
+	if (ret < 0)
+		return ret;
+	ret = f->save = open_save_file(dir);
+	return ret < 0 ? ret : 0;
+}
+
+/* Tells it which pages it is about, once. Returns 0 or -errno. */
+int frozen_list(struct frozen *f, const struct cr_plugin_protect_mem *args)
+{
+	size_t i;
+
+	f->args = *args;
 	f->covered = calloc(args->nr_vmas, sizeof(*f->covered));
 	f->first = calloc(args->nr_iovs, sizeof(*f->first));
 	if (!f->covered || !f->first)
@@ -295,15 +311,7 @@ int frozen_new(const struct cr_plugin_protect_mem *args, int dir, struct frozen 
 		f->first[i] = f->nr_pages;
 		f->nr_pages += args->iovs[i].iov_len / PAGE_BYTES;
 	}
+	f->bytes = f->nr_pages * PAGE_BYTES;
 	f->saved = calloc(1, f->nr_pages / 8 + 1);
-	if (!f->saved)
-		return -ENOMEM;
-	ret = task_start_time(args->pid, &f->start_time);
-	if (ret)
-		return ret;
-	ret = f->origin = proc_open(args->pid, "mem", O_RDONLY);
-	if (ret < 0)
-		return ret;
-	ret = f->save = open_save_file(dir);
-	return ret < 0 ? ret : 0;
+	return f->saved ? 0 : -ENOMEM;
 }

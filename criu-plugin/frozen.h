@@ -38,6 +38,7 @@ struct frozen {
 	/* The freezer's own. */
 	int uffd;
 	int child;
+	bool cloned;  /* all that criu wants is in the child, even which pages there are */
 	bool tracked; /* the userfaultfd is the keeper's */
 	bool ended;
 	struct keeper_msg kept;
@@ -47,6 +48,7 @@ struct frozen {
 	int pagemap; /* /proc/PID/pagemap of the latter */
 	int save;    /* a file without a name, page n at offset n * PAGE_BYTES */
 
+	uint64_t bytes;	 /* what a copy of all its pages takes, about */
 	uint64_t *first; /* of each stretch, the number of its first page */
 	uint64_t nr_pages;
 	uint64_t next_page; /* those before it have been read by criu */
@@ -62,7 +64,8 @@ struct frozen {
 
 #define NO_PAGE UINT64_MAX
 
-int frozen_new(const struct cr_plugin_protect_mem *args, int dir, struct frozen **new);
+int frozen_new(int pid, uint64_t syscall_ip, int dir, struct frozen **new);
+int frozen_list(struct frozen *f, const struct cr_plugin_protect_mem *args);
 void frozen_free(struct frozen *f);
 int frozen_save_rest(struct frozen *f);
 

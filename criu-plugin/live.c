@@ -137,6 +137,69 @@ static int freeze(struct frozen *f, const struct freezer *asked)
 	return asked ? ret : -ENOTSUP;
 }
 
+/* The one of that pid, taken out of the list, or NULL. */
+static struct frozen *take(int pid)
+{
+	struct frozen **p = &all, *f;
+
+	while (*p && (*p)->args.pid != pid)
+		p = &(*p)->next;
+	f = *p;
+	if (f)
+		*p = f->next;
+	return f;
+}
+
+static void put(struct frozen *f)
+{
+	f->next = all;
+	all = f;
+}
+
+/*
+ * Has what the memory of a stopped task contains in another process, which tells more than
+ * that. See CR_PLUGIN_HOOK__CLONE_MEM. The order of freezers is live_protect()'s.
+ *
+ * Returns 0; or -ENOTSUP, after which live_protect() does what is possible.
+ */
+int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
+{
+	const struct freezer *freezer = how->freezer ?: freezers[0];
+	struct frozen *f;
+	int i = 0, ret;
+
+	while (freezers[i] != freezer)
+		i++;
+	if (!freezer->clone || probe_once(i))
+		return -ENOTSUP;
+	ret = frozen_new(args->pid, args->syscall_ip, how->image_dir, &f);
+	if (!ret) {
+		f->freezer = freezer;
+		f->asked = how->freezer != NULL;
+		ret = freezer->clone(f, args->vmas, args->nr_vmas);
+	}
+	if (ret) {
+		log_info("%d: no copy is made before its pages are listed: %s\n", args->pid, strerror(-ret));
+		if (f)
+			frozen_free(f);
+		return -ENOTSUP;
+	}
+	put(f);
+	args->clone_pid = f->child;
+	return f->cloned ? 0 : -ENOTSUP;
+}
+
+/*
+ * The list that was read from the child is good if the child is still there: then it was
+ * all the time. Of one whose memory is gone the kernel says that it has no pages.
+ */
+static int check_clone(const struct frozen *f)
+{
+	char byte;
+
+	return pread(f->mem, &byte, 1, f->args.syscall_ip) == 1 ? 0 : -ESRCH;
+}
+
 /*
  * Sees to it that what the pages of a stopped task contain can be read later, with
  * live_read(). See CR_PLUGIN_HOOK__PROTECT_MEM.
@@ -146,14 +209,17 @@ static int freeze(struct frozen *f, const struct freezer *asked)
  */
 int live_protect(const struct cr_plugin_protect_mem *args, const struct live_task *how)
 {
-	struct frozen *f;
-	int ret;
+	struct frozen *f = take(args->pid);
+	int ret = 0;
 
-	ret = frozen_new(args, how->image_dir, &f);
+	if (!f)
+		ret = frozen_new(args->pid, args->syscall_ip, how->image_dir, &f);
+	if (!ret)
+		ret = frozen_list(f, args);
 	if (!ret) {
 		f->armed = how->armed;
 		f->asked = how->freezer != NULL;
-		ret = freeze(f, how->freezer);
+		ret = f->cloned ? check_clone(f) : freeze(f, how->freezer);
 	}
 	if (ret) {
 		if (ret == -ENOTSUP)
@@ -162,6 +228,8 @@ int live_protect(const struct cr_plugin_protect_mem *args, const struct live_tas
 		else
 			log_err("%d: its memory cannot be kept: %s; the task is as before\n", args->pid,
 				strerror(-ret));
+		if (f && f->child >= 0)
+			f->freezer->end(f);
 		if (f)
 			frozen_free(f);
 		return ret;
@@ -169,8 +237,7 @@ int live_protect(const struct cr_plugin_protect_mem *args, const struct live_tas
 	log_info("%d: %llu pages frozen with %s, %llu copied\n", args->pid,
 		 (unsigned long long)(f->nr_pages - f->counts.copied_frozen), f->freezer->name,
 		 (unsigned long long)f->counts.copied_frozen);
-	f->next = all;
-	all = f;
+	put(f);
 	return 0;
 }
 

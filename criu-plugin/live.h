@@ -16,6 +16,7 @@ struct live_task {
 	int image_dir;
 };
 
+int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how);
 int live_protect(const struct cr_plugin_protect_mem *args, const struct live_task *how);
 int live_read(const struct cr_plugin_read_mem *args);
 void live_end(void);

@@ -164,13 +164,18 @@ static void reap_when_dead(const struct watched *w)
 	struct timespec step = { .tv_nsec = DEATH_STEP_MS * 1000000l };
 	struct dead d = find_dead(w->pid);
 	struct stopped s;
-	int ms;
+	int ms, ret;
 
 	for (ms = 0; d.alive && ms < DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS) {
 		nanosleep(&step, NULL);
 		d = find_dead(w->pid);
 	}
-	if (!d.nr || stop_process(w->pid, &s))
+	if (!d.nr)
+		return;
+	/* There may be memory for it again in a moment. */
+	for (ms = 0; (ret = stop_process(w->pid, &s)) == -ENOMEM && ms < DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS)
+		nanosleep(&step, NULL);
+	if (ret)
 		return;
 	wait_injected(w->pid, w->syscall_ip, &d);
 	resume_process(&s);

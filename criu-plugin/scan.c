@@ -263,27 +263,38 @@ int scan_matching(int pagemap_fd, uint64_t start, uint64_t end, const struct sca
 }
 
 /*
- * Finds the first page of [start, end) that is in all of @categories, the zero page
- * too. Returns 1 with its address in *@page, 0, or -errno.
+ * Finds the first page of [start, end) that matches. Returns 1 with its address in *@page,
+ * 0, or -errno.
  */
-int scan_find(int pagemap_fd, uint64_t start, uint64_t end, uint64_t categories, uint64_t *page)
+int scan_first(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *filter, uint64_t *page)
 {
 	struct page_region region = {};
 	struct pm_scan_arg arg = {
 		.size = sizeof(arg),
+		.flags = filter->flags,
 		.start = start,
 		.end = end,
 		.vec = (uintptr_t)&region,
 		.vec_len = 1,
 		.max_pages = 1,
-		.category_mask = categories,
-		.return_mask = categories,
+		.category_inverted = filter->inverted,
+		.category_mask = filter->mask,
+		.category_anyof_mask = filter->anyof,
+		.return_mask = filter->mask | filter->anyof,
 	};
 	int nr = ioctl(pagemap_fd, PAGEMAP_SCAN, &arg);
 
 	if (nr == 1)
 		*page = region.start;
 	return nr < 0 ? -errno : nr;
+}
+
+/* The same for pages that are in all of @categories, the zero page too. */
+int scan_find(int pagemap_fd, uint64_t start, uint64_t end, uint64_t categories, uint64_t *page)
+{
+	const struct scan_filter filter = { .mask = categories };
+
+	return scan_first(pagemap_fd, start, end, &filter, page);
 }
 
 /*

@@ -62,6 +62,7 @@ int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, str
 int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f);
 int scan_matching(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *filter, struct run_set *set,
 		  uint64_t *pages);
+int scan_first(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *filter, uint64_t *page);
 int scan_find(int pagemap_fd, uint64_t start, uint64_t end, uint64_t categories, uint64_t *page);
 int scan_is_wp_async(int pagemap_fd, uint64_t start, uint64_t end);
 int scan_is_rwp(int pagemap_fd, uint64_t start, uint64_t end);

@@ -3,7 +3,6 @@
 # like images, and the task runs on with all its memory.
 . "$(dirname "$0")/lib.sh"
 bank_start --mib 32 --threads 4
-hits=0
 
 # attempt FREEZER NAME AFTER
 attempt()
@@ -30,6 +29,7 @@ attempt()
 }
 
 for freezer in ${FREEZERS:-deactivate fork wp}; do
+	hits=0
 	# A file without a name is shown as "#" and a number.
 	for after in 0 2 20; do
 		attempt "$freezer" "#" $after
@@ -37,10 +37,13 @@ for freezer in ${FREEZERS:-deactivate fork wp}; do
 	for after in 0 5; do
 		attempt "$freezer" pages- $after
 	done
+	# With fork nothing is saved before others.
+	least=3
+	[ "$freezer" != fork ] || least=2
+	holds "writes that failed with $freezer" $hits -ge $least
 	FRAZIL_FREEZE=$freezer dump "$freezer" --leave-running
 	bank_verify
 done
-holds "writes that failed" $hits -ge 8
 kill_task
 restore "$freezer"
 bank_verify

@@ -3,8 +3,8 @@
 """imgdiff.py A B [AGAIN]: do two directories of CRIU images hold the same?
 
 Compares the files' names, every entry, and every page. Left out is what differs
-between any two dumps of a task that runs on: times, ids of the run, and a register
-that the emulator lacks. With AGAIN, a second dump by the criu that made A, bytes of
+between any two dumps of a task that runs on: times, ids of the run, a register that
+the emulator lacks, and which registers the CPU keeps since they were not used. With AGAIN, a second dump by the criu that made A, bytes of
 pages are left out in which A and AGAIN differ: a word on the stack does.
 
 Pages that a stack pointer is in may not be restored lazily. Stock criu wants that, too, but
@@ -21,7 +21,7 @@ import pycriu.images
 
 PAGE = 4096
 VOLATILE = {"dump_uptime", "dump_criu_run_id", "utime", "stime", "start_time", "isec", "iusec", "vsec",
-            "vusec", "sec", "usec", "nsec", "tv_sec", "tv_nsec", "pkru"}
+            "vusec", "sec", "usec", "nsec", "tv_sec", "tv_nsec", "pkru", "xstate_bv"}
 
 
 def images(directory):

@@ -1,0 +1,27 @@
+# With `fork`, the pages and the flags of mappings are read from the child when the task runs
+# again: the images are those that stock criu makes of the stopped task. So they are when a
+# mapping is not in the child as it is in the task: then they are read before.
+. "$(dirname "$0")/lib.sh"
+
+for kind in none locked dontfork wipeonfork; do
+	rm -f report
+	# On one CPU, because restartable sequences note in memory which one it is.
+	setsid taskset -c 0 "$BIN/advice" "$PWD/report" $kind </dev/null >/dev/null 2>&1 &
+	poll 100 test -s report
+	pid=$(cat report)
+	for dir in stock again; do
+		CRIU=criu-stock dump $kind-$dir --leave-running
+	done
+	FRAZIL_FREEZE=fork dump $kind --leave-running
+	is "freezer" "$(live_of $kind freezer)" fork
+	case $kind in
+	none) log_has $kind/dump.log "Memory of $pid is in " ;;
+	locked) log_has $kind/dump.log "its child lacks which mappings are locked" ;;
+	dontfork) log_has $kind/dump.log "its child lacks a mapping" ;;
+	wipeonfork) log_has $kind/dump.log "its child lacks pages" ;;
+	esac
+	must python3 "$(dirname "$0")/imgdiff.py" $kind-stock $kind $kind-again
+	kill_task
+	restore $kind
+	kill_task
+done
