@@ -3,7 +3,7 @@
 # mapping is not in the child as it is in the task: then they are read before.
 . "$(dirname "$0")/lib.sh"
 
-for kind in none locked dontfork wipeonfork; do
+for kind in none locked dontfork gone wipeonfork; do
 	rm -f report
 	# On one CPU, because restartable sequences note in memory which one it is.
 	setsid taskset -c 0 "$BIN/advice" "$PWD/report" $kind </dev/null >/dev/null 2>&1 &
@@ -17,7 +17,7 @@ for kind in none locked dontfork wipeonfork; do
 	case $kind in
 	none) log_has $kind/dump.log "Memory of $pid is in " ;;
 	locked) log_has $kind/dump.log "its child lacks which mappings are locked" ;;
-	dontfork) log_has $kind/dump.log "its child lacks a mapping" ;;
+	dontfork | gone) log_has $kind/dump.log "its child lacks a mapping" ;;
 	wipeonfork) log_has $kind/dump.log "its child lacks pages" ;;
 	esac
 	must python3 "$(dirname "$0")/imgdiff.py" $kind-stock $kind $kind-again

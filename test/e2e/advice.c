@@ -3,7 +3,8 @@
  * advice REPORT KIND - a task with one mapping of each kind that only smaps tells apart
  *
  * Writes its pid to REPORT when they are there, and then does nothing. KIND is one more that
- * is not the same in a child: "locked", "dontfork", "wipeonfork"; or "none".
+ * is not the same in a child: "locked", "dontfork", "wipeonfork", or "gone", which is one for
+ * MADV_DONTFORK without a page; or "none".
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -45,6 +46,8 @@ int main(int argc, char **argv)
 		mlock(area(MAP_PRIVATE, 0), BYTES);
 	else if (!strcmp(kind, "dontfork"))
 		area(MAP_PRIVATE, MADV_DONTFORK);
+	else if (!strcmp(kind, "gone"))
+		madvise(area(MAP_PRIVATE, MADV_DONTFORK), BYTES, MADV_DONTNEED);
 	else if (!strcmp(kind, "wipeonfork"))
 		area(MAP_PRIVATE, MADV_WIPEONFORK);
 	else if (strcmp(kind, "none"))
