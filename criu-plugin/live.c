@@ -190,8 +190,9 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 }
 
 /*
- * The list that was read from the child is good if the child is still there: then it was
- * all the time. Of one whose memory is gone the kernel says that it has no pages.
+ * The list that was read from the child is good if its memory is still there: then it was all
+ * the time. Of memory that the kernel takes back from a child that it kills, for want of it,
+ * PAGEMAP_SCAN says that there are no pages, until it is gone as a whole; reading it fails.
  */
 static int check_clone(const struct frozen *f)
 {
