@@ -8,7 +8,7 @@ for kind in none locked dontfork gone wipeonfork; do
 	# On one CPU, because restartable sequences note in memory which one it is.
 	setsid taskset -c 0 "$BIN/advice" "$PWD/report" $kind </dev/null >/dev/null 2>&1 &
 	poll 100 test -s report
-	pid=$(cat report)
+	read -r pid _ <report
 	for dir in stock again; do
 		CRIU=criu-stock dump $kind-$dir --leave-running
 	done

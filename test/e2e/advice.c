@@ -4,12 +4,19 @@
  *
  * Writes its pid to REPORT when they are there, and then does nothing. KIND is one more that
  * is not the same in a child: "locked", "dontfork", "wipeonfork", or "gone", which is one for
- * MADV_DONTFORK without a page; or "none".
+ * MADV_DONTFORK without a page; or "watched", of which another process, HELPER of which the
+ * pid is in REPORT as well, has a userfaultfd; or "none".
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define BYTES (16 * 4096)
@@ -29,10 +36,54 @@ static char *area(int flags, int advice)
 	return p;
 }
 
+/*
+ * What is not there is for the other process to fill, and half of the rest is write-protected.
+ * Returns the pid of that process, which is no child of this one.
+ */
+static pid_t watch(char *p)
+{
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)p, BYTES },
+		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+	};
+	struct uffdio_writeprotect wp = {
+		.range = { (uintptr_t)p + BYTES / 2, BYTES / 4 },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), fds[2];
+	pid_t helper = -1;
+
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg) ||
+	    ioctl(uffd, UFFDIO_WRITEPROTECT, &wp) || pipe(fds)) {
+		perror("advice: userfaultfd");
+		_exit(1);
+	}
+	if (!fork()) {
+		helper = fork();
+		if (!helper) {
+			setsid();
+			for (;;)
+				pause();
+		}
+		if (write(fds[1], &helper, sizeof(helper)) != sizeof(helper))
+			_exit(1);
+		_exit(0);
+	}
+	wait(NULL);
+	if (read(fds[0], &helper, sizeof(helper)) != sizeof(helper))
+		_exit(1);
+	close(fds[0]);
+	close(fds[1]);
+	close(uffd);
+	return helper;
+}
+
 int main(int argc, char **argv)
 {
 	static const int advices[] = { MADV_SEQUENTIAL, MADV_RANDOM, MADV_DONTDUMP, MADV_HUGEPAGE, MADV_NOHUGEPAGE };
 	const char *kind = argc == 3 ? argv[2] : "";
+	pid_t helper = 0;
 	FILE *report;
 	size_t i;
 
@@ -50,10 +101,12 @@ int main(int argc, char **argv)
 		madvise(area(MAP_PRIVATE, MADV_DONTFORK), BYTES, MADV_DONTNEED);
 	else if (!strcmp(kind, "wipeonfork"))
 		area(MAP_PRIVATE, MADV_WIPEONFORK);
+	else if (!strcmp(kind, "watched"))
+		helper = watch(area(MAP_PRIVATE, 0));
 	else if (strcmp(kind, "none"))
 		return 2;
 	report = fopen(argv[1], "w");
-	fprintf(report, "%d\n", getpid());
+	fprintf(report, "%d %d\n", getpid(), helper);
 	fclose(report);
 	for (;;)
 		pause();
