@@ -367,30 +367,30 @@ static bool is_armed(int pid)
 	return n && n->task.armed && n->task.protected && !strcmp(tracker->name, freezer_deactivate.name);
 }
 
-static int frazil_clone_mem(struct cr_plugin_clone_mem *args)
+/* What a live dump needs to know of a task, or that there is to be none: freeze = none. */
+static bool may_freeze(int pid, struct live_task *how)
 {
-	struct live_task how = {
+	*how = (struct live_task){
 		.freezer = freezer,
+		.armed = is_armed(pid),
 		.image_dir = criu_get_image_dir(),
 	};
+	return !config.freeze || freezer;
+}
 
-	if (config.freeze && !freezer)
-		return -ENOTSUP;
-	return live_clone(args, &how);
+static int frazil_clone_mem(struct cr_plugin_clone_mem *args)
+{
+	struct live_task how;
+
+	return may_freeze(args->pid, &how) ? live_clone(args, &how) : -ENOTSUP;
 }
 CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__CLONE_MEM, frazil_clone_mem)
 
 static int frazil_protect_mem(const struct cr_plugin_protect_mem *args)
 {
-	struct live_task how = {
-		.freezer = freezer,
-		.armed = is_armed(args->pid),
-		.image_dir = criu_get_image_dir(),
-	};
+	struct live_task how;
 
-	if (config.freeze && !freezer)
-		return -ENOTSUP;
-	return live_protect(args, &how);
+	return may_freeze(args->pid, &how) ? live_protect(args, &how) : -ENOTSUP;
 }
 CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__PROTECT_MEM, frazil_protect_mem)
 

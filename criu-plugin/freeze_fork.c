@@ -244,39 +244,30 @@ static int freeze_fork(struct frozen *f)
 	return ret;
 }
 
-/* Reads on until the buffer is full or there is no more. */
-static ssize_t read_full(int fd, char *buf, size_t len)
+static FILE *open_maps(int pid)
 {
-	size_t done = 0;
+	char path[32];
 
-	while (done < len) {
-		ssize_t ret = read(fd, buf + done, len - done);
-
-		if (ret < 0)
-			return -errno;
-		if (!ret)
-			break;
-		done += ret;
-	}
-	return done;
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	return fopen(path, "re");
 }
 
 /* Whether /proc/PID/maps says the same of both. */
 static bool same_maps(int pid, int child)
 {
+	FILE *f = open_maps(pid), *g = open_maps(child);
 	char a[4096], b[sizeof(a)];
-	int fd_a = proc_open(pid, "maps", O_RDONLY), fd_b = proc_open(child, "maps", O_RDONLY);
-	bool same = fd_a >= 0 && fd_b >= 0;
-	ssize_t nr;
+	bool same = f && g;
+	size_t nr = 1;
 
-	do {
-		nr = same ? read_full(fd_a, a, sizeof(a)) : 0;
-		same = same && nr >= 0 && read_full(fd_b, b, sizeof(b)) == nr && !memcmp(a, b, nr);
-	} while (same && nr);
-	if (fd_a >= 0)
-		close(fd_a);
-	if (fd_b >= 0)
-		close(fd_b);
+	while (same && nr) {
+		nr = fread(a, 1, sizeof(a), f);
+		same = fread(b, 1, sizeof(b), g) == nr && !memcmp(a, b, nr) && !ferror(f) && !ferror(g);
+	}
+	if (f)
+		fclose(f);
+	if (g)
+		fclose(g);
 	return same;
 }
 

@@ -137,14 +137,21 @@ static int freeze(struct frozen *f, const struct freezer *asked)
 	return asked ? ret : -ENOTSUP;
 }
 
-/* The one of that pid, taken out of the list, or NULL. */
-static struct frozen *take(int pid)
+/* Where the list has the one of that pid, or its end. */
+static struct frozen **find(int pid)
 {
-	struct frozen **p = &all, *f;
+	struct frozen **p = &all;
 
 	while (*p && (*p)->args.pid != pid)
 		p = &(*p)->next;
-	f = *p;
+	return p;
+}
+
+/* The one of that pid, taken out of the list, or NULL. */
+static struct frozen *take(int pid)
+{
+	struct frozen **p = find(pid), *f = *p;
+
 	if (f)
 		*p = f->next;
 	return f;
@@ -175,7 +182,6 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 	ret = frozen_new(args->pid, args->syscall_ip, how->image_dir, &f);
 	if (!ret) {
 		f->freezer = freezer;
-		f->asked = how->freezer != NULL;
 		ret = freezer->clone(f, args->vmas, args->nr_vmas);
 	}
 	if (ret) {
@@ -378,13 +384,11 @@ static void end_task(struct frozen *f)
  */
 int live_read(const struct cr_plugin_read_mem *args)
 {
-	struct frozen *f;
+	struct frozen *f = *find(args->pid);
 	char *buf = args->buf;
 	size_t i;
 	int ret = 0;
 
-	for (f = all; f && f->args.pid != args->pid; f = f->next)
-		;
 	if (!f)
 		return -ENOTSUP;
 	for (i = 0; i < args->nr_iovs && !ret; i++) {

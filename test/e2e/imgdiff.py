@@ -4,8 +4,9 @@
 
 Compares the files' names, every entry, and every page. Left out is what differs
 between any two dumps of a task that runs on: times, ids of the run, a register that
-the emulator lacks, and which registers the CPU keeps since they were not used. With AGAIN, a second dump by the criu that made A, bytes of
-pages are left out in which A and AGAIN differ: a word on the stack does.
+the emulator lacks, and which registers the CPU notes as unused; what is in them is compared.
+With AGAIN, a second dump by the criu that made A, bytes of pages are left out in which A and
+AGAIN differ: a word on the stack does.
 
 Pages that a stack pointer is in may not be restored lazily. Stock criu wants that, too, but
 does not find them; see criu-plugin/criu-series. So they are not in A, and have to be in B.
