@@ -43,6 +43,9 @@
 /* Tasks that are looked at in one go. */
 #define TASKS 16
 
+/* Room for pages that are read and then written: a huge page takes 8 times. */
+#define BUF_BYTES (256ull << 10)
+
 static struct {
 	bool running;
 	pthread_t thread;
@@ -119,7 +122,7 @@ static void save_pages(struct frozen *f, uint64_t page, uint64_t start, uint64_t
 	uint64_t pages = (end - start) / PAGE_BYTES;
 
 	/* After an error there is nothing to save for; the task must go on all the same. */
-	if (!f->error && !frozen_save(f, page, start, pages, server.buf, HUGE_BYTES / PAGE_BYTES))
+	if (!f->error && !frozen_save(f, page, start, pages, server.buf, BUF_BYTES / PAGE_BYTES))
 		f->counts.copied_fault += pages;
 }
 
@@ -248,14 +251,14 @@ static int server_start(void)
 		return 0;
 	server.epoll = epoll_create1(EPOLL_CLOEXEC);
 	server.stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	server.buf = malloc(HUGE_BYTES);
+	server.buf = malloc(BUF_BYTES);
 	if (server.epoll < 0 || server.stop < 0 || !server.buf ||
 	    epoll_ctl(server.epoll, EPOLL_CTL_ADD, server.stop, &ev)) {
 		server_free();
 		return -ENOMEM;
 	}
 	/* Not to be allocated when somebody waits. */
-	memset(server.buf, 0, HUGE_BYTES);
+	memset(server.buf, 0, BUF_BYTES);
 
 	/* Signals are criu's. */
 	sigfillset(&everything);
@@ -296,12 +299,16 @@ int faults_begin(struct frozen *f)
 		return ret;
 	}
 	nr_tasks++;
+	f->served = true;
 	return 0;
 }
 
 /* Faults are not served any more; who waits, waits until the userfaultfd is closed. */
 void faults_end(struct frozen *f)
 {
+	if (!f->served)
+		return;
+	f->served = false;
 	faults_lock();
 	if (f->uffd >= 0)
 		epoll_ctl(server.epoll, EPOLL_CTL_DEL, f->uffd, NULL);

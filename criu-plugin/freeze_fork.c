@@ -234,16 +234,6 @@ static int make_child(struct frozen *f)
 	return ret;
 }
 
-static int freeze_fork(struct frozen *f)
-{
-	int ret = f->child >= 0 ? 0 : make_child(f);
-	size_t i;
-
-	for (i = 0; i < f->args.nr_vmas && !ret; i++)
-		f->covered[i] = !refusal_fork(&f->args.vmas[i]);
-	return ret;
-}
-
 static FILE *open_maps(int pid)
 {
 	char path[32];
@@ -275,7 +265,7 @@ static bool same_maps(int pid, int child)
  * Why criu cannot learn from the child what there is in the task; NULL if it can. None of
  * this takes longer for larger mappings.
  */
-static const char *child_lacks(const struct frozen *f, const struct cr_plugin_vma *vmas, size_t nr_vmas)
+static const char *child_lacks(const struct frozen *f)
 {
 	static const struct scan_filter dumped = {
 		.inverted = PAGE_IS_PFNZERO,
@@ -294,8 +284,8 @@ static const char *child_lacks(const struct frozen *f, const struct cr_plugin_vm
 	pagemap = proc_open(f->args.pid, "pagemap", O_RDONLY);
 	if (pagemap < 0)
 		return "what could not be compared";
-	for (i = 0; i < nr_vmas && !lacks; i++) {
-		const struct cr_plugin_vma *vma = &vmas[i];
+	for (i = 0; i < f->args.nr_vmas && !lacks; i++) {
+		const struct cr_plugin_vma *vma = &f->args.vmas[i];
 		uint64_t page, same;
 		int ret;
 
@@ -329,16 +319,22 @@ static uint64_t private_bytes(int pid)
 	return ((uint64_t)(anon > 0 ? anon : 0) + (swap > 0 ? swap : 0)) << 10;
 }
 
-static int clone_fork(struct frozen *f, const struct cr_plugin_vma *vmas, size_t nr_vmas)
+static int freeze_fork(struct frozen *f)
 {
 	const char *lacks;
+	size_t i;
 	int ret;
 
-	f->bytes = private_bytes(f->args.pid);
+	if (!f->listed)
+		f->bytes = private_bytes(f->args.pid);
 	ret = make_child(f);
 	if (ret)
 		return ret;
-	lacks = child_lacks(f, vmas, nr_vmas);
+	for (i = 0; i < f->args.nr_vmas; i++)
+		f->covered[i] = !refusal_fork(&f->args.vmas[i]);
+	if (f->listed)
+		return 0;
+	lacks = child_lacks(f);
 	if (lacks)
 		log_info("%d: its child lacks %s; its pages are listed while it is stopped\n", f->args.pid, lacks);
 	f->cloned = !lacks;
@@ -350,7 +346,6 @@ const struct freezer freezer_fork = {
 	.probe = probe_fork,
 	.refusal = refusal_fork,
 	.freeze = freeze_fork,
-	.clone = clone_fork,
 	.frozen = { .anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED },
 	/* clone() copies a mapping, or does not (MADV_DONTFORK, MADV_WIPEONFORK), or fails. */
 	.whole = true,

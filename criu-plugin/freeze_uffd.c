@@ -101,7 +101,7 @@ static void end(struct frozen *f)
 	close_all(f);
 }
 
-/* Calls @fn, which freezes, for all mappings that can be frozen and have something to freeze. */
+/* Calls @fn, which freezes, for all mappings that can be frozen and, as far as is known, have something to freeze. */
 static int for_each_mapping(struct frozen *f, int (*fn)(struct frozen *f, const struct cr_plugin_vma *vma))
 {
 	size_t i, iov = 0;
@@ -110,7 +110,7 @@ static int for_each_mapping(struct frozen *f, int (*fn)(struct frozen *f, const 
 		const struct cr_plugin_vma *vma = &f->args.vmas[i];
 		int ret;
 
-		if (frozen_first_listed(f, vma, &iov) == NO_PAGE || f->freezer->refusal(vma))
+		if ((f->listed && frozen_first_listed(f, vma, &iov) == NO_PAGE) || f->freezer->refusal(vma))
 			continue;
 		ret = fn(f, vma);
 		f->covered[i] = !ret;
@@ -195,8 +195,6 @@ static int freeze_deactivate(struct frozen *f)
 	}
 	if (!ret)
 		ret = set_async(f->uffd, false);
-	if (!ret)
-		ret = faults_begin(f);
 	return ret ? give_up(f, ret) : 0;
 }
 
@@ -217,6 +215,7 @@ const struct freezer freezer_deactivate = {
 	.frozen = { .mask = PAGE_IS_UFFD_DEACTIVATED },
 	.may_tear = true,
 	.open = open_pages,
+	.serve = faults_begin,
 	.lock = faults_lock,
 	.unlock = faults_unlock,
 	.end = end_deactivate,
@@ -322,8 +321,6 @@ static int freeze_wp(struct frozen *f)
 	}
 	if (!ret)
 		ret = for_each_mapping(f, protect_vma);
-	if (!ret)
-		ret = faults_begin(f);
 	return ret ? give_up(f, ret) : 0;
 }
 
@@ -339,6 +336,7 @@ const struct freezer freezer_wp = {
 	},
 	.may_tear = true,
 	.open = allow_writing,
+	.serve = faults_begin,
 	.lock = faults_lock,
 	.unlock = faults_unlock,
 	.end = end,

@@ -22,15 +22,10 @@ struct freezer {
 	const char *(*refusal)(const struct cr_plugin_vma *vma);
 	/*
 	 * Freezes what is not refused of a stopped task, as far as it can, and says what in
-	 * covered. On error nothing is left of it.
+	 * covered; of f->listed pages, or of all that there are. In the latter case, and if f->cloned
+	 * is set then, f->child has all that is to be known of them. On error nothing is left of it.
 	 */
 	int (*freeze)(struct frozen *f);
-	/*
-	 * Freezes a stopped task of which it is not known yet which pages there are. Afterwards
-	 * f->child has them and, if f->cloned, all that is to be known of them. Otherwise
-	 * freeze() has to be called when it is known. May be NULL.
-	 */
-	int (*clone)(struct frozen *f, const struct cr_plugin_vma *vmas, size_t nr_vmas);
 	/* What a page of a covered mapping looks like that is still frozen. */
 	struct scan_filter frozen;
 	/* ... and has to be looked at when it was read. */
@@ -39,6 +34,8 @@ struct freezer {
 	bool whole;
 	/* Lets the task use pages again, which were saved or read. NULL where it may anyway. */
 	void (*open)(struct frozen *f, uint64_t start, uint64_t end);
+	/* When it is known what has to be saved: has faults served from here on. May be NULL. */
+	int (*serve)(struct frozen *f);
 	/* Keeps others from serving faults meanwhile. May be NULL. */
 	void (*lock)(void);
 	void (*unlock)(void);

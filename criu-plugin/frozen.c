@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -217,14 +218,66 @@ static int look_at(struct frozen *f, const struct cr_plugin_vma *vma, uint64_t f
 	return ret || !pages ? ret : run_set_add(&f->frozen, vma->start, vma->end, 1);
 }
 
-/* Finds out what is frozen of a task that is stopped, and puts all else in the file. Returns 0 or -errno. */
+/* Notes which pages are frozen of a stretch that looks so. Stretches come in the order of addresses, some twice. */
+static int note_frozen(struct frozen *f, uint64_t start, uint64_t end)
+{
+	const struct run_set *frozen = &f->frozen;
+	int ret = 0;
+
+	if (frozen->nr && start < frozen->v[frozen->nr - 1].end)
+		start = frozen->v[frozen->nr - 1].end;
+	for (; f->looked_vma < f->args.nr_vmas && start < end && !ret; f->looked_vma++) {
+		const struct cr_plugin_vma *vma = &f->args.vmas[f->looked_vma];
+
+		if (vma->end <= start)
+			continue;
+		/* Others may have been closed by the task itself. */
+		if (f->covered[f->looked_vma] && vma->start < end)
+			ret = run_set_add(&f->frozen, start > vma->start ? start : vma->start,
+					  end < vma->end ? end : vma->end, 1);
+		if (vma->end >= end)
+			break;
+	}
+	return ret;
+}
+
+/*
+ * Answers criu's question which pages there are of a task that was frozen before that: what
+ * PAGEMAP_SCAN says. The same walk tells which of them are frozen. Returns the number of regions,
+ * or -errno.
+ */
+int frozen_scan(struct frozen *f, int pagemap_fd, struct pm_scan_arg *arg)
+{
+	const struct scan_filter *filter = &f->freezer->frozen;
+	struct page_region *regions = (struct page_region *)(uintptr_t)arg->vec;
+	struct pm_scan_arg ask = *arg;
+	int i, nr, ret = 0;
+
+	ask.return_mask |= filter->mask | filter->anyof;
+	nr = ioctl(pagemap_fd, PAGEMAP_SCAN, &ask);
+	if (nr < 0)
+		return -errno;
+	for (i = 0; i < nr && !ret; i++) {
+		if (scan_matches(filter, regions[i].categories))
+			ret = note_frozen(f, regions[i].start, regions[i].end);
+		regions[i].categories &= arg->return_mask;
+	}
+	f->looked = true;
+	arg->walk_end = ask.walk_end;
+	return ret ?: nr;
+}
+
+/*
+ * Finds out what is frozen of a task that is stopped, if criu has not been told yet, and puts all else
+ * in the file. Returns 0 or -errno.
+ */
 int frozen_save_rest(struct frozen *f)
 {
 	size_t i, iov = 0, run = 0;
 	void *buf = malloc(COPY_PAGES * PAGE_BYTES);
 	int ret = buf ? 0 : -ENOMEM;
 
-	for (i = 0; i < f->args.nr_vmas && !ret; i++) {
+	for (i = 0; i < f->args.nr_vmas && !ret && !f->looked; i++) {
 		uint64_t first = frozen_first_listed(f, &f->args.vmas[i], &iov);
 
 		if (f->covered[i] && first != NO_PAGE)
@@ -236,6 +289,7 @@ int frozen_save_rest(struct frozen *f)
 		ret = save_others(f, f->first[i], start, start + f->args.iovs[i].iov_len, &run, buf);
 	}
 	free(buf);
+	run_set_fini(&f->frozen);
 	return ret;
 }
 
@@ -266,6 +320,7 @@ void frozen_free(struct frozen *f)
 		if (*fds[i] >= 0)
 			close(*fds[i]);
 	run_set_fini(&f->frozen);
+	free(f->vmas);
 	free(f->covered);
 	free(f->first);
 	free(f->saved);
@@ -274,9 +329,10 @@ void frozen_free(struct frozen *f)
 
 /*
  * Prepares what is known of a task, to be freed with frozen_free() after an error as well.
- * @dir: the images directory. Nothing is frozen yet. Returns 0 or -errno.
+ * @args: without pages, see frozen_list(). @dir: the images directory. Nothing is frozen yet.
+ * Returns 0 or -errno.
  */
-int frozen_new(int pid, uint64_t syscall_ip, int dir, struct frozen **new)
+int frozen_new(const struct cr_plugin_protect_mem *args, int dir, struct frozen **new)
 {
 	struct frozen *f = calloc(1, sizeof(*f));
 	int ret;
@@ -284,28 +340,39 @@ int frozen_new(int pid, uint64_t syscall_ip, int dir, struct frozen **new)
 	*new = f;
 	if (!f)
 		return -ENOMEM;
-	f->args.pid = pid;
-	f->args.syscall_ip = syscall_ip;
 	f->uffd = f->child = f->origin = f->mem = f->pagemap = f->save = -1;
-	ret = task_start_time(pid, &f->start_time);
+	f->covered = calloc(args->nr_vmas, sizeof(*f->covered));
+	f->vmas = calloc(args->nr_vmas, sizeof(*f->vmas));
+	if (!f->covered || !f->vmas)
+		return -ENOMEM;
+	memcpy(f->vmas, args->vmas, args->nr_vmas * sizeof(*f->vmas));
+	f->args = *args;
+	f->args.vmas = f->vmas;
+	ret = task_start_time(args->pid, &f->start_time);
 	if (ret)
 		return ret;
-	ret = f->origin = proc_open(pid, "mem", O_RDONLY);
+	ret = f->origin = proc_open(args->pid, "mem", O_RDONLY);
 	if (ret < 0)
 		return ret;
 	ret = f->save = open_save_file(dir);
 	return ret < 0 ? ret : 0;
 }
 
-/* Tells it which pages it is about, once. Returns 0 or -errno. */
+/*
+ * Tells it which pages it is about, once. If the task is frozen already, more is known of its
+ * mappings now. Returns 0 or -errno.
+ */
 int frozen_list(struct frozen *f, const struct cr_plugin_protect_mem *args)
 {
 	size_t i;
 
+	if (args->nr_vmas != f->args.nr_vmas)
+		return -EINVAL;
 	f->args = *args;
-	f->covered = calloc(args->nr_vmas, sizeof(*f->covered));
+	for (i = 0; i < args->nr_vmas; i++)
+		f->covered[i] = f->covered[i] && !f->freezer->refusal(&args->vmas[i]);
 	f->first = calloc(args->nr_iovs, sizeof(*f->first));
-	if (!f->covered || !f->first)
+	if (!f->first)
 		return -ENOMEM;
 	for (i = 0; i < args->nr_iovs; i++) {
 		f->first[i] = f->nr_pages;
@@ -313,5 +380,6 @@ int frozen_list(struct frozen *f, const struct cr_plugin_protect_mem *args)
 	}
 	f->bytes = f->nr_pages * PAGE_BYTES;
 	f->saved = calloc(1, f->nr_pages / 8 + 1);
-	return f->saved ? 0 : -ENOMEM;
+	f->listed = f->saved;
+	return f->listed ? 0 : -ENOMEM;
 }

@@ -30,16 +30,23 @@ struct frozen {
 	const struct freezer *freezer;
 	struct cr_plugin_protect_mem args;
 	uint64_t start_time;
-	bool armed;    /* a round of tracking with "deactivate" began in this dump */
-	bool asked;    /* the user wants this freezer and no other */
-	bool *covered; /* which of the mappings the freezer took care of */
-	/* Pages of these that are frozen, state 1. */
+	bool armed;  /* a round of tracking with "deactivate" began in this dump */
+	bool asked;  /* the user wants this freezer and no other */
+	bool listed; /* it is known which pages are to be saved: args is complete */
+	/* Those of args, until then. */
+	struct cr_plugin_vma *vmas;
+	/* Which of the mappings the freezer took care of. */
+	bool *covered;
+	/* Pages of these that are frozen, state 1; and whether they were seen when criu asked, up to which mapping. */
 	struct run_set frozen;
+	bool looked;
+	size_t looked_vma;
 	/* The freezer's own. */
 	int uffd;
 	int child;
 	bool cloned;  /* all that criu wants is in the child, even which pages there are */
 	bool tracked; /* the userfaultfd is the keeper's */
+	bool served;  /* its faults are */
 	bool ended;
 	struct keeper_msg kept;
 
@@ -64,8 +71,9 @@ struct frozen {
 
 #define NO_PAGE UINT64_MAX
 
-int frozen_new(int pid, uint64_t syscall_ip, int dir, struct frozen **new);
+int frozen_new(const struct cr_plugin_protect_mem *args, int dir, struct frozen **new);
 int frozen_list(struct frozen *f, const struct cr_plugin_protect_mem *args);
+int frozen_scan(struct frozen *f, int pagemap_fd, struct pm_scan_arg *arg);
 void frozen_free(struct frozen *f);
 int frozen_save_rest(struct frozen *f);
 

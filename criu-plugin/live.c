@@ -85,18 +85,11 @@ static int freeze_with(struct frozen *f, const struct freezer *freezer)
 	int ret;
 
 	f->freezer = freezer;
-	f->ended = f->tracked = false;
+	f->tracked = false;
 	memset(f->covered, 0, f->args.nr_vmas * sizeof(*f->covered));
-	run_set_fini(&f->frozen);
 	ret = freezer->freeze(f);
 	if (ret)
-		return ret;
-	lock(f);
-	ret = frozen_save_rest(f);
-	unlock(f);
-	run_set_fini(&f->frozen);
-	if (ret)
-		freezer->end(f);
+		f->freezer = NULL;
 	return ret;
 }
 
@@ -129,9 +122,8 @@ static int freeze(struct frozen *f, const struct freezer *asked)
 		ret = probe_once(i);
 		if (!ret)
 			ret = freeze_with(f, freezers[i]);
-		/* Whatever it is, another freezer would meet it as well. */
-		if (!ret || f->error)
-			return ret;
+		if (!ret)
+			return 0;
 		log_info("%d: cannot be frozen with %s: %s\n", f->args.pid, freezers[i]->name, strerror(-ret));
 	}
 	return asked ? ret : -ENOTSUP;
@@ -163,29 +155,40 @@ static void put(struct frozen *f)
 	all = f;
 }
 
+static int new_task(const struct cr_plugin_protect_mem *args, const struct live_task *how, struct frozen **f)
+{
+	int ret = frozen_new(args, how->image_dir, f);
+
+	if (!ret) {
+		(*f)->armed = how->armed;
+		(*f)->asked = how->freezer != NULL;
+	}
+	return ret;
+}
+
 /*
- * Has what the memory of a stopped task contains in another process, which tells more than
- * that. See CR_PLUGIN_HOOK__CLONE_MEM. The order of freezers is live_protect()'s.
+ * Freezes a stopped task of which it is not known yet which pages there are: then who looks
+ * for them sees as well which are frozen. See CR_PLUGIN_HOOK__CLONE_MEM.
  *
- * Returns 0; or -ENOTSUP, after which live_protect() does what is possible.
+ * Returns 0 when there is a process that tells what there is to know of them when the task runs
+ * again; or -ENOTSUP, after which live_scan() is asked for them, and live_protect() does what
+ * else is possible.
  */
 int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 {
-	const struct freezer *freezer = how->freezer ?: freezers[0];
+	const struct cr_plugin_protect_mem protect = {
+		.pid = args->pid,
+		.syscall_ip = args->syscall_ip,
+		.vmas = args->vmas,
+		.nr_vmas = args->nr_vmas,
+	};
 	struct frozen *f;
-	int i = 0, ret;
+	int ret = new_task(&protect, how, &f);
 
-	while (freezers[i] != freezer)
-		i++;
-	if (!freezer->clone || probe_once(i))
-		return -ENOTSUP;
-	ret = frozen_new(args->pid, args->syscall_ip, how->image_dir, &f);
-	if (!ret) {
-		f->freezer = freezer;
-		ret = freezer->clone(f, args->vmas, args->nr_vmas);
-	}
+	if (!ret)
+		ret = freeze(f, how->freezer);
 	if (ret) {
-		log_info("%d: no copy is made before its pages are listed: %s\n", args->pid, strerror(-ret));
+		log_info("%d: it is not frozen before its pages are listed: %s\n", args->pid, strerror(-ret));
 		if (f)
 			frozen_free(f);
 		return -ENOTSUP;
@@ -193,6 +196,17 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 	put(f);
 	args->clone_pid = f->child;
 	return f->cloned ? 0 : -ENOTSUP;
+}
+
+/*
+ * Which pages a task has that was frozen before they are listed. See CR_PLUGIN_HOOK__SCAN_MEM.
+ * Returns the number of regions; -ENOTSUP, and the kernel is to be asked; another -errno.
+ */
+int live_scan(int pid, int pagemap_fd, struct pm_scan_arg *arg)
+{
+	struct frozen *f = *find(pid);
+
+	return f && !f->listed && !f->freezer->whole ? frozen_scan(f, pagemap_fd, arg) : -ENOTSUP;
 }
 
 /*
@@ -205,6 +219,23 @@ static int check_clone(const struct frozen *f)
 	char byte;
 
 	return pread(f->mem, &byte, 1, f->args.syscall_ip) == 1 ? 0 : -ESRCH;
+}
+
+/* Freezes it, if that has not been done yet, and copies what is not frozen. */
+static int protect(struct frozen *f, const struct cr_plugin_protect_mem *args, const struct freezer *asked)
+{
+	int ret = frozen_list(f, args);
+
+	if (!ret && !f->freezer)
+		ret = freeze(f, asked);
+	if (ret)
+		return ret;
+	if (f->cloned)
+		return check_clone(f);
+	ret = frozen_save_rest(f);
+	if (!ret && f->freezer->serve)
+		ret = f->freezer->serve(f);
+	return ret;
 }
 
 /*
@@ -220,14 +251,9 @@ int live_protect(const struct cr_plugin_protect_mem *args, const struct live_tas
 	int ret = 0;
 
 	if (!f)
-		ret = frozen_new(args->pid, args->syscall_ip, how->image_dir, &f);
+		ret = new_task(args, how, &f);
 	if (!ret)
-		ret = frozen_list(f, args);
-	if (!ret) {
-		f->armed = how->armed;
-		f->asked = how->freezer != NULL;
-		ret = f->cloned ? check_clone(f) : freeze(f, how->freezer);
-	}
+		ret = protect(f, args, how->freezer);
 	if (ret) {
 		if (ret == -ENOTSUP)
 			log_warn("%d: its memory cannot be frozen; it is copied while the task is stopped\n",
@@ -235,7 +261,7 @@ int live_protect(const struct cr_plugin_protect_mem *args, const struct live_tas
 		else
 			log_err("%d: its memory cannot be kept: %s; the task is as before\n", args->pid,
 				strerror(-ret));
-		if (f && f->child >= 0)
+		if (f && f->freezer)
 			f->freezer->end(f);
 		if (f)
 			frozen_free(f);

@@ -239,6 +239,13 @@ static int record_matching(int pagemap_fd, const struct page_region *r, struct f
 	return f->known ? run_set_add(f->known, r->start, r->end, 1) : 0;
 }
 
+/* Whether @filter would let pages through that PAGEMAP_SCAN says this of. */
+bool scan_matches(const struct scan_filter *filter, uint64_t categories)
+{
+	categories ^= filter->inverted;
+	return (categories & filter->mask) == filter->mask && (!filter->anyof || categories & filter->anyof);
+}
+
 /*
  * Appends to @set, which may be NULL, the pages of [start, end) that @filter lets
  * through, as state 1, and sets *@pages to how many there are. Returns 0 or -errno.

@@ -54,6 +54,7 @@ struct findings {
 	struct page_counts counts;
 };
 
+bool scan_matches(const struct scan_filter *filter, uint64_t categories);
 int run_set_add(struct run_set *set, uint64_t start, uint64_t end, unsigned int state);
 void run_set_fini(struct run_set *set);
 

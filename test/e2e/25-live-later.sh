@@ -4,11 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 
 for kind in none locked dontfork gone wipeonfork; do
-	rm -f report
-	# On one CPU, because restartable sequences note in memory which one it is.
-	setsid taskset -c 0 "$BIN/advice" "$PWD/report" $kind </dev/null >/dev/null 2>&1 &
-	poll 100 test -s report
-	read -r pid _ <report
+	advice_start $kind
 	for dir in stock again; do
 		CRIU=criu-stock dump $kind-$dir --leave-running
 	done

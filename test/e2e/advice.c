@@ -5,11 +5,14 @@
  * Writes its pid to REPORT when they are there, and then does nothing. KIND is one more that
  * is not the same in a child: "locked", "dontfork", "wipeonfork", or "gone", which is one for
  * MADV_DONTFORK without a page; or "watched", of which another process, HELPER of which the
- * pid is in REPORT as well, has a userfaultfd; or "none".
+ * pid is in REPORT as well, has a userfaultfd; or "pinned", of which that process has pinned
+ * some pages as for DMA, with the kernel's test for that; or "none".
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -79,6 +82,54 @@ static pid_t watch(char *p)
 	return helper;
 }
 
+/* As in the kernel's mm/gup_test.h */
+struct pin_longterm_test {
+	uint64_t addr;
+	uint64_t size;
+	uint32_t flags;
+};
+
+#define PIN_LONGTERM_TEST_START		 _IOW('g', 7, struct pin_longterm_test)
+#define PIN_LONGTERM_TEST_FLAG_USE_WRITE 1
+
+static int pinned[2]; /* a pipe: how it went */
+
+/* In a process that shares this one's memory, and not its descriptors: of these criu knows nothing. */
+static int pin_and_wait(void *arg)
+{
+	struct pin_longterm_test test = {
+		.addr = (uintptr_t)arg,
+		.size = BYTES / 4,
+		.flags = PIN_LONGTERM_TEST_FLAG_USE_WRITE,
+	};
+	int fd = open("/sys/kernel/debug/gup_test", O_RDWR | O_CLOEXEC);
+	char ok = fd >= 0 && !ioctl(fd, PIN_LONGTERM_TEST_START, &test);
+
+	if (write(pinned[1], &ok, 1) != 1 || !ok)
+		_exit(1);
+	for (;;)
+		pause();
+}
+
+/* Returns the pid of the process that has it pinned, which is no child of this one. */
+static pid_t pin(char *p)
+{
+	static char stack[65536] __attribute__((aligned(16)));
+	pid_t helper;
+	char ok = 0;
+
+	if (pipe(pinned))
+		_exit(1);
+	helper = clone(pin_and_wait, stack + sizeof(stack), CLONE_VM | CLONE_PARENT | SIGCHLD, p + BYTES / 2);
+	if (helper < 0 || read(pinned[0], &ok, 1) != 1 || !ok) {
+		fprintf(stderr, "advice: nothing can be pinned\n");
+		_exit(1);
+	}
+	close(pinned[0]);
+	close(pinned[1]);
+	return helper;
+}
+
 int main(int argc, char **argv)
 {
 	static const int advices[] = { MADV_SEQUENTIAL, MADV_RANDOM, MADV_DONTDUMP, MADV_HUGEPAGE, MADV_NOHUGEPAGE };
@@ -103,6 +154,8 @@ int main(int argc, char **argv)
 		area(MAP_PRIVATE, MADV_WIPEONFORK);
 	else if (!strcmp(kind, "watched"))
 		helper = watch(area(MAP_PRIVATE, 0));
+	else if (!strcmp(kind, "pinned"))
+		helper = pin(area(MAP_PRIVATE, 0));
 	else if (strcmp(kind, "none"))
 		return 2;
 	report = fopen(argv[1], "w");

@@ -249,6 +249,18 @@ shapes_after_live()
 	shapes_kill
 }
 
+# --- a mapping of each kind that only smaps tells apart, test/e2e/advice.c
+
+# advice_start KIND: with one of KIND; sets $pid, and $helper to the other process's
+advice_start()
+{
+	rm -f report
+	# On one CPU, because restartable sequences note in memory which one it is.
+	setsid taskset -c 0 "$BIN/advice" "$PWD/report" "$1" </dev/null >/dev/null 2>&1 &
+	poll 100 test -s report
+	read -r pid helper <report || fail "it did not start"
+}
+
 # --- memory that is only right as of one instant, test/e2e/bank.c
 
 # Starts it with the options given; sets $pid and $report.
