@@ -5,8 +5,11 @@ on: by stock criu, and with Frazil's freezers. Runs in the test guest.
 
   stall.py MIB ROUNDS RESULTS FREEZER...
 
-Appends lines of "MIB WHO stall_ms frozen_us" to RESULTS; both are nan for a dump that failed,
-as those with a freezer other than fork do when the server returns memory to the system.
+Each dump is taken twice: without the server's connections (--tcp-close), which are of no use to
+images of a server that goes on; and with them, when criu runs iptables to lock each of them.
+
+Appends lines of "MIB[:connections] WHO stall_ms frozen_us" to RESULTS; both are nan for a dump that
+failed, as those with a freezer other than fork do when the server returns memory to the system.
 """
 import json
 import math
@@ -20,6 +23,7 @@ sys.path.insert(0, "/mnt/share/e2e")
 from redis_cycle import VALUE_BYTES, Client, Connection, CycleError, load, run  # noqa: E402
 
 IMAGES = "/tmp/stall"
+CONNECTIONS = {"": "--tcp-close", ":connections": "--tcp-established"}
 
 
 def start_server():
@@ -33,14 +37,14 @@ def start_server():
             time.sleep(0.1)
 
 
-def dump(pid, who, client):
+def dump(pid, who, connections, client):
     """Returns the longest stall in ms, and the frozen time in us; nan for a dump that fails."""
     shutil.rmtree(IMAGES, ignore_errors=True)
     os.makedirs(IMAGES)
     start = time.monotonic()
     criu = "criu-stock" if who == "stock" else "criu"
     try:
-        run(criu, "dump", "-t", str(pid), "-D", IMAGES, "--leave-running", "--tcp-established", "-v1", "-o", "dump.log",
+        run(criu, "dump", "-t", str(pid), "-D", IMAGES, "--leave-running", connections, "-v1", "-o", "dump.log",
             env=dict(os.environ, FRAZIL_FREEZE=who))
     except CycleError:
         with open(f"{IMAGES}/dump.log", errors="replace") as f:
@@ -61,10 +65,11 @@ def main():
     client.start()
     time.sleep(2)
     for i in range(rounds):
-        for who in ["stock", *freezers]:
-            stall, frozen = dump(server.pid, who, client)
-            with open(results, "a") as f:
-                f.write(f"{mib} {who} {stall:.1f} {frozen}\n")
+        for suffix, connections in CONNECTIONS.items():
+            for who in ["stock", *freezers]:
+                stall, frozen = dump(server.pid, who, connections, client)
+                with open(results, "a") as f:
+                    f.write(f"{mib}{suffix} {who} {stall:.1f} {frozen}\n")
         print(f"  BENCH   redis with {mib} MiB of keys, round {i + 1} of {rounds}", flush=True)
     client.stop()
     server.kill()

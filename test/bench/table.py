@@ -69,12 +69,12 @@ def live_table(path, where):
 
 def stall_table(path):
     found = read(path, 2)
-    print(f"{'dump of a running redis':<28} {'MiB':>5} {'no answer, ms':>14} {'of stock':>9} {'stopped, ms':>12} "
+    print(f"{'dump of a running redis':<28} {'MiB':>16} {'no answer, ms':>14} {'of stock':>9} {'stopped, ms':>12} "
           f"{'failed':>7}")
     for mib, who in found:
         rows = found[mib, who]
         failed = sum(math.isnan(row[0]) for row in rows)
-        print(f"{who:<28} {mib:>5} {median(rows, 0):>14.0f} {ratio(rows, found[mib, 'stock'], 0):>9.3f} "
+        print(f"{who:<28} {mib:>16} {median(rows, 0):>14.0f} {ratio(rows, found[mib, 'stock'], 0):>9.3f} "
               f"{median(rows, 1) / 1000:>12.0f} {failed:>7}")
 
 
