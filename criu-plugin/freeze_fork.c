@@ -35,6 +35,7 @@
 #include "page.h"
 #include "proc.h"
 #include "reaper.h"
+#include "task.h"
 
 /* More than compel overwrites for a system call: BUILTIN_SYSCALL_SIZE is 8. */
 #define CODE_BYTES 64
@@ -52,7 +53,7 @@ static const char *refusal_fork(const struct cr_plugin_vma *vma)
 		return "special mapping";
 	if (vma->status & (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_VSYSCALL | VMA_AREA_AIORING | VMA_AREA_SHSTK))
 		return "special mapping";
-	if (vma->flags & MAP_HUGETLB)
+	if (vma_is_hugetlb(vma))
 		return "hugetlb";
 	if (!(vma->status & (VMA_ANON_PRIVATE | VMA_FILE_PRIVATE)))
 		return "shared memory";
@@ -296,7 +297,7 @@ static const char *child_lacks(const struct frozen *f)
 			continue;
 		if (vma->status & VMA_AREA_AIORING)
 			lacks = "an AIO ring";
-		else if (vma->flags & MAP_HUGETLB)
+		else if (vma_is_hugetlb(vma))
 			lacks = "hugetlb pages";
 		if (lacks)
 			break;

@@ -46,6 +46,12 @@
 
 static_assert(sizeof(((struct task *)0)->round) == ROUND_ID_BYTES, "one round id, one size");
 
+/* Before criu has read smaps it knows the size of huge pages only, from the device of the file behind them. */
+bool vma_is_hugetlb(const struct cr_plugin_vma *vma)
+{
+	return vma->flags & (MAP_HUGETLB | MAP_HUGE_MASK << MAP_HUGE_SHIFT);
+}
+
 /*
  * Why a mapping is never tracked, or NULL. Its pages count as written and hot.
  *
@@ -60,7 +66,7 @@ const char *vma_refusal(const struct cr_plugin_vma *vma)
 	if (vma->status & (VMA_AREA_VDSO | VMA_AREA_VVAR | VMA_AREA_VSYSCALL | VMA_AREA_AIORING | VMA_AREA_SYSVIPC |
 			   VMA_AREA_SOCKET | VMA_AREA_SHSTK))
 		return "special mapping";
-	if (vma->flags & MAP_HUGETLB)
+	if (vma_is_hugetlb(vma))
 		return "hugetlb";
 	if (vma->status & (VMA_FILE_PRIVATE | VMA_FILE_SHARED))
 		return "file mapping";

@@ -33,6 +33,7 @@ struct task {
 	uint8_t round[16];
 };
 
+bool vma_is_hugetlb(const struct cr_plugin_vma *vma);
 const char *vma_refusal(const struct cr_plugin_vma *vma);
 int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds *parent,
 	       const struct cr_plugin_track_mem *args);

@@ -4,9 +4,9 @@
  *
  * Writes its pid to REPORT when they are there, and then does nothing. KIND is one more that
  * is not the same in a child: "locked", "dontfork", "wipeonfork", or "gone", which is one for
- * MADV_DONTFORK without a page; or "watched", of which another process, HELPER of which the
- * pid is in REPORT as well, has a userfaultfd; or "pinned", of which that process has pinned
- * some pages as for DMA, with the kernel's test for that; or "none".
+ * MADV_DONTFORK without a page; or "hugetlb", of 2 MiB; or "watched", of which another process,
+ * HELPER of which the pid is in REPORT as well, has a userfaultfd; or "pinned", of which that
+ * process has pinned some pages as for DMA, with the kernel's test for that; or "none".
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -37,6 +37,17 @@ static char *area(int flags, int advice)
 	/* What is beside it is another mapping. */
 	mmap(NULL, 4096, PROT_NONE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
 	return p;
+}
+
+static void hugetlb(void)
+{
+	char *p = mmap(NULL, 2 << 20, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_HUGETLB, -1, 0);
+
+	if (p == MAP_FAILED) {
+		perror("advice: hugetlb");
+		_exit(1);
+	}
+	memset(p, 0x5a, 2 << 20);
 }
 
 /*
@@ -152,6 +163,8 @@ int main(int argc, char **argv)
 		madvise(area(MAP_PRIVATE, MADV_DONTFORK), BYTES, MADV_DONTNEED);
 	else if (!strcmp(kind, "wipeonfork"))
 		area(MAP_PRIVATE, MADV_WIPEONFORK);
+	else if (!strcmp(kind, "hugetlb"))
+		hugetlb();
 	else if (!strcmp(kind, "watched"))
 		helper = watch(area(MAP_PRIVATE, 0));
 	else if (!strcmp(kind, "pinned"))
