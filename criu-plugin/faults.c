@@ -13,8 +13,6 @@
  */
 #include <errno.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -26,6 +24,7 @@
 #include "freezer.h"
 #include "host.h"
 #include "page.h"
+#include "thread.h"
 #include "uapi.h"
 
 /*
@@ -211,8 +210,6 @@ static void *serve(void *arg)
 	struct epoll_event events[TASKS];
 	uint64_t idle_us = now_us();
 
-	/* Threads that share the current directory keep criu from entering mount namespaces. */
-	unshare(CLONE_FS);
 	for (;;) {
 		int i, nr = epoll_wait(server.epoll, events, TASKS, 0);
 
@@ -244,7 +241,6 @@ static void server_free(void)
 static int server_start(void)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
-	sigset_t everything, before;
 	int ret;
 
 	if (server.running)
@@ -260,15 +256,11 @@ static int server_start(void)
 	/* Not to be allocated when somebody waits. */
 	memset(server.buf, 0, BUF_BYTES);
 
-	/* Signals are criu's. */
-	sigfillset(&everything);
-	pthread_sigmask(SIG_SETMASK, &everything, &before);
-	ret = pthread_create(&server.thread, NULL, serve, NULL);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	ret = thread_start(&server.thread, serve, NULL);
 	if (ret)
 		server_free();
 	server.running = !ret;
-	return -ret;
+	return ret;
 }
 
 static void server_stop(void)

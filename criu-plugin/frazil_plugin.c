@@ -332,7 +332,7 @@ static int frazil_scan_mem(int pid, int pagemap_fd, struct pm_scan_arg *arg)
 	for (n = tasks; n && n->task.pid != pid; n = n->next)
 		;
 	if (!n)
-		return live_scan(pid, pagemap_fd, arg);
+		return live_scan(pid, arg);
 	regions = malloc(arg->vec_len * sizeof(*regions));
 	if (!regions)
 		return -ENOMEM;

@@ -5,16 +5,17 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "freezer.h"
 #include "page.h"
 #include "proc.h"
+#include "thread.h"
 
 /* Pages copied at once while the task is stopped. */
 #define COPY_PAGES 64
@@ -160,21 +161,21 @@ int frozen_save(struct frozen *f, uint64_t page, uint64_t addr, uint64_t nr, voi
 /* Copies what of [start, end), all of it to be saved, is not frozen. */
 static int save_others(struct frozen *f, uint64_t page, uint64_t start, uint64_t end, size_t *run, void *buf)
 {
-	const struct run_set *frozen = &f->frozen;
+	const struct run_set *seen = &f->seen;
 
 	while (start < end) {
 		uint64_t stop = end, pages;
 
-		while (*run < frozen->nr && frozen->v[*run].end <= start)
+		while (*run < seen->nr && (seen->v[*run].end <= start || !(seen->v[*run].state & PAGE_FROZEN)))
 			(*run)++;
-		if (*run < frozen->nr && frozen->v[*run].start <= start) {
-			stop = frozen->v[*run].end < end ? frozen->v[*run].end : end;
+		if (*run < seen->nr && seen->v[*run].start <= start) {
+			stop = seen->v[*run].end < end ? seen->v[*run].end : end;
 			page += (stop - start) / PAGE_BYTES;
 			start = stop;
 			continue;
 		}
-		if (*run < frozen->nr && frozen->v[*run].start < end)
-			stop = frozen->v[*run].start;
+		if (*run < seen->nr && seen->v[*run].start < end)
+			stop = seen->v[*run].start;
 		pages = (stop - start) / PAGE_BYTES;
 		if (save(f, true, page, start, pages, buf, COPY_PAGES))
 			return f->error;
@@ -205,7 +206,7 @@ uint64_t frozen_first_listed(const struct frozen *f, const struct cr_plugin_vma 
 	return start > vma->start ? start : vma->start;
 }
 
-/* Finds out which pages are frozen of a mapping of which that can be, by asking the kernel. */
+/* What there is of a mapping that the freezer took care of: all of it, or from the first listed page on. */
 static int look_at(struct frozen *f, const struct cr_plugin_vma *vma, uint64_t first)
 {
 	const struct scan_filter *filter = &f->freezer->frozen;
@@ -213,83 +214,96 @@ static int look_at(struct frozen *f, const struct cr_plugin_vma *vma, uint64_t f
 	int ret;
 
 	if (!f->freezer->whole)
-		return scan_matching(f->pagemap, vma->start, vma->end, filter, &f->frozen, &pages);
+		return scan_seen(f->pagemap, vma->start, vma->end, filter, &f->seen)
+			       ?: run_set_add(&f->seen_in, vma->start, vma->end, 0);
 	ret = scan_matching(f->pagemap, first, first + PAGE_BYTES, filter, NULL, &pages);
-	return ret || !pages ? ret : run_set_add(&f->frozen, vma->start, vma->end, 1);
+	return ret || !pages ? ret : run_set_add(&f->seen, vma->start, vma->end, PAGE_FROZEN);
 }
 
-/* Notes which pages are frozen of a stretch that looks so. Stretches come in the order of addresses, some twice. */
-static int note_frozen(struct frozen *f, uint64_t start, uint64_t end)
+static int look(struct frozen *f)
 {
-	const struct run_set *frozen = &f->frozen;
+	size_t i, iov = 0;
 	int ret = 0;
 
-	if (frozen->nr && start < frozen->v[frozen->nr - 1].end)
-		start = frozen->v[frozen->nr - 1].end;
-	for (; f->looked_vma < f->args.nr_vmas && start < end && !ret; f->looked_vma++) {
-		const struct cr_plugin_vma *vma = &f->args.vmas[f->looked_vma];
+	for (i = 0; i < f->args.nr_vmas && !ret; i++) {
+		const struct cr_plugin_vma *vma = &f->args.vmas[i];
+		uint64_t first = f->listed ? frozen_first_listed(f, vma, &iov) : vma->start;
 
-		if (vma->end <= start)
-			continue;
-		/* Others may have been closed by the task itself. */
-		if (f->covered[f->looked_vma] && vma->start < end)
-			ret = run_set_add(&f->frozen, start > vma->start ? start : vma->start,
-					  end < vma->end ? end : vma->end, 1);
-		if (vma->end >= end)
-			break;
+		if (f->covered[i] && first != NO_PAGE)
+			ret = look_at(f, vma, first);
 	}
 	return ret;
 }
 
-/*
- * Answers criu's question which pages there are of a task that was frozen before that: what
- * PAGEMAP_SCAN says. The same walk tells which of them are frozen. Returns the number of regions,
- * or -errno.
- */
-int frozen_scan(struct frozen *f, int pagemap_fd, struct pm_scan_arg *arg)
+static void *look_aside(void *arg)
 {
-	const struct scan_filter *filter = &f->freezer->frozen;
-	struct page_region *regions = (struct page_region *)(uintptr_t)arg->vec;
-	struct pm_scan_arg ask = *arg;
-	int i, nr, ret = 0;
+	struct frozen *f = arg;
 
-	ask.return_mask |= filter->mask | filter->anyof;
-	nr = ioctl(pagemap_fd, PAGEMAP_SCAN, &ask);
-	if (nr < 0)
-		return -errno;
-	for (i = 0; i < nr && !ret; i++) {
-		if (scan_matches(filter, regions[i].categories))
-			ret = note_frozen(f, regions[i].start, regions[i].end);
-		regions[i].categories &= arg->return_mask;
-	}
-	f->looked = true;
-	arg->walk_end = ask.walk_end;
-	return ret ?: nr;
+	f->look_ret = look(f);
+	return NULL;
 }
 
 /*
- * Finds out what is frozen of a task that is stopped, if criu has not been told yet, and puts all else
- * in the file. Returns 0 or -errno.
+ * Has a thread find out which pages there are of a task that is stopped and frozen, and which of
+ * them are frozen, while criu reads what else there is to know of its mappings.
  */
+void frozen_look_aside(struct frozen *f)
+{
+	f->looked = f->looking = !thread_start(&f->looker, look_aside, f);
+}
+
+/* To be called before what that thread uses is closed. */
+void frozen_look_end(struct frozen *f)
+{
+	if (f->looking)
+		pthread_join(f->looker, NULL);
+	f->looking = false;
+}
+
+static void forget_seen(struct frozen *f)
+{
+	run_set_fini(&f->seen);
+	run_set_fini(&f->seen_in);
+	f->looked = false;
+}
+
+/* Sees to it that it is known what is frozen. Returns 0 or -errno. */
+static int see(struct frozen *f)
+{
+	frozen_look_end(f);
+	if (!f->looked)
+		f->look_ret = look(f);
+	f->looked = true;
+	return f->look_ret;
+}
+
+/*
+ * Answers criu's question which pages there are of a task that is frozen, and not listed yet. Returns
+ * the number of regions; -ENOTSUP, and the kernel is to be asked; another -errno.
+ */
+int frozen_scan(struct frozen *f, struct pm_scan_arg *arg)
+{
+	int ret = see(f);
+
+	if (ret)
+		return ret;
+	return scan_is_covered(&f->seen_in, arg) ? (int)scan_again(&f->seen, arg) : -ENOTSUP;
+}
+
+/* Puts what is not frozen of a task that is stopped in the file. Returns 0 or -errno. */
 int frozen_save_rest(struct frozen *f)
 {
-	size_t i, iov = 0, run = 0;
 	void *buf = malloc(COPY_PAGES * PAGE_BYTES);
-	int ret = buf ? 0 : -ENOMEM;
+	int ret = buf ? see(f) : -ENOMEM;
+	size_t i, run = 0;
 
-	for (i = 0; i < f->args.nr_vmas && !ret && !f->looked; i++) {
-		uint64_t first = frozen_first_listed(f, &f->args.vmas[i], &iov);
-
-		if (f->covered[i] && first != NO_PAGE)
-			ret = look_at(f, &f->args.vmas[i], first);
-	}
 	for (i = 0; i < f->args.nr_iovs && !ret; i++) {
 		uint64_t start = (uintptr_t)f->args.iovs[i].iov_base;
 
 		ret = save_others(f, f->first[i], start, start + f->args.iovs[i].iov_len, &run, buf);
 	}
 	free(buf);
-	run_set_fini(&f->frozen);
+	forget_seen(f);
 	return ret;
 }
 
@@ -319,7 +333,7 @@ void frozen_free(struct frozen *f)
 	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		if (*fds[i] >= 0)
 			close(*fds[i]);
-	run_set_fini(&f->frozen);
+	forget_seen(f);
 	free(f->vmas);
 	free(f->covered);
 	free(f->first);
@@ -368,9 +382,13 @@ int frozen_list(struct frozen *f, const struct cr_plugin_protect_mem *args)
 
 	if (args->nr_vmas != f->args.nr_vmas)
 		return -EINVAL;
+	frozen_look_end(f);
 	f->args = *args;
 	for (i = 0; i < args->nr_vmas; i++)
-		f->covered[i] = f->covered[i] && !f->freezer->refusal(&args->vmas[i]);
+		if (f->covered[i] && f->freezer->refusal(&args->vmas[i])) {
+			f->covered[i] = false;
+			forget_seen(f);
+		}
 	f->first = calloc(args->nr_iovs, sizeof(*f->first));
 	if (!f->first)
 		return -ENOMEM;

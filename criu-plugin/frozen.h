@@ -2,6 +2,7 @@
 #ifndef FRAZIL_FROZEN_H
 #define FRAZIL_FROZEN_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,10 +38,12 @@ struct frozen {
 	struct cr_plugin_vma *vmas;
 	/* Which of the mappings the freezer took care of. */
 	bool *covered;
-	/* Pages of these that are frozen, state 1; and whether they were seen when criu asked, up to which mapping. */
-	struct run_set frozen;
-	bool looked;
-	size_t looked_vma;
+	/* Pages of these while the task is stopped, and whether they are frozen: scan_seen(). */
+	struct run_set seen;
+	struct run_set seen_in; /* which mappings that is about */
+	pthread_t looker;	/* the thread that looks, if looking */
+	bool looking, looked;
+	int look_ret;
 	/* The freezer's own. */
 	int uffd;
 	int child;
@@ -73,7 +76,9 @@ struct frozen {
 
 int frozen_new(const struct cr_plugin_protect_mem *args, int dir, struct frozen **new);
 int frozen_list(struct frozen *f, const struct cr_plugin_protect_mem *args);
-int frozen_scan(struct frozen *f, int pagemap_fd, struct pm_scan_arg *arg);
+void frozen_look_aside(struct frozen *f);
+void frozen_look_end(struct frozen *f);
+int frozen_scan(struct frozen *f, struct pm_scan_arg *arg);
 void frozen_free(struct frozen *f);
 int frozen_save_rest(struct frozen *f);
 

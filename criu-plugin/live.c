@@ -93,6 +93,12 @@ static int freeze_with(struct frozen *f, const struct freezer *freezer)
 	return ret;
 }
 
+static void unfreeze(struct frozen *f)
+{
+	frozen_look_end(f);
+	f->freezer->end(f);
+}
+
 /* Whether a freezer works on this kernel: found out for the first task, since all are stopped meanwhile. */
 static int probe_once(int i)
 {
@@ -194,6 +200,8 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 		return -ENOTSUP;
 	}
 	put(f);
+	if (!f->freezer->whole)
+		frozen_look_aside(f);
 	args->clone_pid = f->child;
 	return f->cloned ? 0 : -ENOTSUP;
 }
@@ -202,11 +210,11 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
  * Which pages a task has that was frozen before they are listed. See CR_PLUGIN_HOOK__SCAN_MEM.
  * Returns the number of regions; -ENOTSUP, and the kernel is to be asked; another -errno.
  */
-int live_scan(int pid, int pagemap_fd, struct pm_scan_arg *arg)
+int live_scan(int pid, struct pm_scan_arg *arg)
 {
 	struct frozen *f = *find(pid);
 
-	return f && !f->listed && !f->freezer->whole ? frozen_scan(f, pagemap_fd, arg) : -ENOTSUP;
+	return f && !f->listed && !f->freezer->whole ? frozen_scan(f, arg) : -ENOTSUP;
 }
 
 /*
@@ -262,7 +270,7 @@ int live_protect(const struct cr_plugin_protect_mem *args, const struct live_tas
 			log_err("%d: its memory cannot be kept: %s; the task is as before\n", args->pid,
 				strerror(-ret));
 		if (f && f->freezer)
-			f->freezer->end(f);
+			unfreeze(f);
 		if (f)
 			frozen_free(f);
 		return ret;
@@ -395,7 +403,7 @@ static void end_task(struct frozen *f)
 {
 	if (f->ended)
 		return;
-	f->freezer->end(f);
+	unfreeze(f);
 	f->ended = true;
 	tell(f);
 }

@@ -17,7 +17,7 @@ struct live_task {
 };
 
 int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how);
-int live_scan(int pid, int pagemap_fd, struct pm_scan_arg *arg);
+int live_scan(int pid, struct pm_scan_arg *arg);
 int live_protect(const struct cr_plugin_protect_mem *args, const struct live_task *how);
 int live_read(const struct cr_plugin_read_mem *args);
 void live_end(void);

@@ -239,11 +239,37 @@ static int record_matching(int pagemap_fd, const struct page_region *r, struct f
 	return f->known ? run_set_add(f->known, r->start, r->end, 1) : 0;
 }
 
-/* Whether @filter would let pages through that PAGEMAP_SCAN says this of. */
-bool scan_matches(const struct scan_filter *filter, uint64_t categories)
+/* Whether @filter lets pages through of which PAGEMAP_SCAN says this. */
+static bool matches(const struct scan_filter *filter, uint64_t categories)
 {
 	categories ^= filter->inverted;
 	return (categories & filter->mask) == filter->mask && (!filter->anyof || categories & filter->anyof);
+}
+
+static int record_seen(int pagemap_fd, const struct page_region *r, struct findings *f)
+{
+	return run_set_add(f->known, r->start, r->end,
+			   (r->categories & PAGE_IS_SWAPPED ? PAGE_SWAPPED : 0) |
+				   (matches(f->frozen, r->categories) ? PAGE_FROZEN : 0));
+}
+
+/*
+ * Appends to @seen all pages of [start, end) that are present or swapped, but the zero page, and
+ * whether @frozen matches. Returns 0 or -errno.
+ */
+int scan_seen(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *frozen, struct run_set *seen)
+{
+	struct findings f = { .known = seen, .frozen = frozen };
+	struct pm_scan_arg arg = {
+		.start = start,
+		.end = end,
+		.category_inverted = PAGE_IS_PFNZERO,
+		.category_mask = PAGE_IS_PFNZERO,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | frozen->mask | frozen->anyof,
+	};
+
+	return scan(pagemap_fd, &arg, record_seen, &f);
 }
 
 /*

@@ -35,6 +35,7 @@ struct scan_filter {
 
 /* State of a page that scan_*() saw. */
 #define PAGE_SWAPPED (1u << 0) /* it is swapped out; otherwise present */
+#define PAGE_FROZEN  (1u << 1) /* it matches, for scan_seen() */
 
 /* What scan_answer() says about use. */
 #define SCAN_HINTS	  (1u << 0)
@@ -49,18 +50,19 @@ struct page_counts {
 
 /* What a scan finds. It adds to each of them. */
 struct findings {
-	struct run_set *known; /* states of pages: PAGE_CLEAN, PAGE_COLD; or NULL */
-	struct run_set *seen;  /* all pages: PAGE_SWAPPED or 0; or NULL */
+	struct run_set *known;		  /* states of pages: PAGE_CLEAN, PAGE_COLD; or NULL */
+	struct run_set *seen;		  /* all pages: PAGE_SWAPPED or 0; or NULL */
+	const struct scan_filter *frozen; /* for scan_seen() */
 	struct page_counts counts;
 };
 
-bool scan_matches(const struct scan_filter *filter, uint64_t categories);
 int run_set_add(struct run_set *set, uint64_t start, uint64_t end, unsigned int state);
 void run_set_fini(struct run_set *set);
 
 int scan_written(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f);
 int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f);
 int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f);
+int scan_seen(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *frozen, struct run_set *seen);
 int scan_matching(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *filter, struct run_set *set,
 		  uint64_t *pages);
 int scan_first(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *filter, uint64_t *page);
