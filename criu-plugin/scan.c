@@ -179,6 +179,19 @@ static int scan(int pagemap_fd, struct pm_scan_arg *arg, region_fn fn, struct fi
 	return 0;
 }
 
+/* The question for all pages of [start, end) that criu dumps, present or swapped, but the zero page. */
+static struct pm_scan_arg ask(uint64_t start, uint64_t end, uint64_t return_mask)
+{
+	return (struct pm_scan_arg){
+		.start = start,
+		.end = end,
+		.category_inverted = PAGE_IS_PFNZERO,
+		.category_mask = PAGE_IS_PFNZERO,
+		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+		.return_mask = PAGE_IS_SWAPPED | return_mask,
+	};
+}
+
 /*
  * The scans of the trackers: what is known about the present and swapped pages of
  * [start, end). The zero page is neither reported nor protected: criu does not dump
@@ -189,16 +202,10 @@ static int scan(int pagemap_fd, struct pm_scan_arg *arg, region_fn fn, struct fi
 
 static int scan_registered(int pagemap_fd, uint64_t start, uint64_t end, bool arm, uint64_t more, struct findings *f)
 {
-	struct pm_scan_arg arg = {
-		.flags = arm ? PM_SCAN_WP_MATCHING : 0,
-		.start = start,
-		.end = end,
-		.category_inverted = PAGE_IS_PFNZERO,
-		.category_mask = PAGE_IS_PFNZERO | PAGE_IS_WPALLOWED,
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_WRITTEN | PAGE_IS_SWAPPED | more,
-	};
+	struct pm_scan_arg arg = ask(start, end, PAGE_IS_WRITTEN | more);
 
+	arg.flags = arm ? PM_SCAN_WP_MATCHING : 0;
+	arg.category_mask |= PAGE_IS_WPALLOWED;
 	return scan(pagemap_fd, &arg, record_written, f);
 }
 
@@ -221,14 +228,7 @@ int scan_deactivated(int pagemap_fd, uint64_t start, uint64_t end, bool arm, str
 /* Written is what is soft-dirty. Any memory has that, and @arm has to be done elsewhere. */
 int scan_soft_dirty(int pagemap_fd, uint64_t start, uint64_t end, bool arm, struct findings *f)
 {
-	struct pm_scan_arg arg = {
-		.start = start,
-		.end = end,
-		.category_inverted = PAGE_IS_PFNZERO,
-		.category_mask = PAGE_IS_PFNZERO,
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_SOFT_DIRTY | PAGE_IS_SWAPPED,
-	};
+	struct pm_scan_arg arg = ask(start, end, PAGE_IS_SOFT_DIRTY);
 
 	return scan(pagemap_fd, &arg, record_soft_dirty, f);
 }
@@ -253,21 +253,11 @@ static int record_seen(int pagemap_fd, const struct page_region *r, struct findi
 				   (matches(f->frozen, r->categories) ? PAGE_FROZEN : 0));
 }
 
-/*
- * Appends to @seen all pages of [start, end) that are present or swapped, but the zero page, and
- * whether @frozen matches. Returns 0 or -errno.
- */
+/* Appends to @seen all pages of [start, end) that criu dumps, and whether @frozen matches. Returns 0 or -errno. */
 int scan_seen(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *frozen, struct run_set *seen)
 {
 	struct findings f = { .known = seen, .frozen = frozen };
-	struct pm_scan_arg arg = {
-		.start = start,
-		.end = end,
-		.category_inverted = PAGE_IS_PFNZERO,
-		.category_mask = PAGE_IS_PFNZERO,
-		.category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-		.return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | frozen->mask | frozen->anyof,
-	};
+	struct pm_scan_arg arg = ask(start, end, frozen->mask | frozen->anyof);
 
 	return scan(pagemap_fd, &arg, record_seen, &f);
 }
