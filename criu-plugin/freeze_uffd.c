@@ -148,6 +148,15 @@ static int set_async(int uffd, bool on)
 	return ioctl(uffd, UFFDIO_SET_MODE, &arg) ? -errno : 0;
 }
 
+/*
+ * Ends tracking if the user wants this freezer and no other; not while criu reads which mappings
+ * there are: then the kernel may make one of several.
+ */
+static int make_room(struct frozen *f)
+{
+	return task_forget_tracking(f->args.pid, f->start_time, f->asked && f->listed);
+}
+
 static int deactivate_vma(struct frozen *f, const struct cr_plugin_vma *vma)
 {
 	const struct tracker *t = tracker_find("deactivate");
@@ -158,7 +167,7 @@ static int deactivate_vma(struct frozen *f, const struct cr_plugin_vma *vma)
 /* A userfaultfd of its own, all pages of which are closed. */
 static int deactivate_now(struct frozen *f)
 {
-	int ret = task_forget_tracking(f->args.pid, f->start_time, f->asked);
+	int ret = make_room(f);
 
 	if (ret)
 		return ret;
@@ -314,7 +323,7 @@ static int freeze_wp(struct frozen *f)
 		ret = -EOPNOTSUPP;
 	/* It would be refused on all that is tracked. */
 	if (!ret)
-		ret = task_forget_tracking(f->args.pid, f->start_time, f->asked);
+		ret = make_room(f);
 	if (!ret) {
 		f->uffd = inject_userfaultfd(f->args.pid, f->args.syscall_ip);
 		ret = f->uffd < 0 ? f->uffd : open_uffd(f->uffd, UFFD_FEATURE_PAGEFAULT_FLAG_WP);

@@ -279,15 +279,12 @@ static int see(struct frozen *f)
 
 /*
  * Answers criu's question which pages there are of a task that is frozen, and not listed yet. Returns
- * the number of regions; -ENOTSUP, and the kernel is to be asked; another -errno.
+ * the number of regions; or -ENOTSUP, and the kernel is to be asked.
  */
 int frozen_scan(struct frozen *f, struct pm_scan_arg *arg)
 {
-	int ret = see(f);
-
-	if (ret)
-		return ret;
-	return scan_is_covered(&f->seen_in, arg) ? (int)scan_again(&f->seen, arg) : -ENOTSUP;
+	/* An error is told by frozen_save_rest(). */
+	return !see(f) && scan_is_covered(&f->seen_in, arg) ? (int)scan_again(&f->seen, arg) : -ENOTSUP;
 }
 
 /* Puts what is not frozen of a task that is stopped in the file. Returns 0 or -errno. */

@@ -2,8 +2,8 @@
 /*
  * Theory of operation
  *
- * A live dump stops a task, notes which of its pages belong in the images, freezes
- * them, and lets the task go on. criu then reads the pages in address order. A freezer
+ * A live dump stops a task, freezes its pages, notes which of them belong in the images,
+ * and lets the task go on. criu then reads these pages in address order. A freezer
  * sees to it that they still contain what they did: each access is told of before
  * it happens, or they are in another process that does nothing.
  *
@@ -208,7 +208,7 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 
 /*
  * Which pages a task has that was frozen before they are listed. See CR_PLUGIN_HOOK__SCAN_MEM.
- * Returns the number of regions; -ENOTSUP, and the kernel is to be asked; another -errno.
+ * Returns the number of regions; or -ENOTSUP, and the kernel is to be asked.
  */
 int live_scan(int pid, struct pm_scan_arg *arg)
 {
@@ -243,7 +243,8 @@ static int protect(struct frozen *f, const struct cr_plugin_protect_mem *args, c
 	ret = frozen_save_rest(f);
 	if (!ret && f->freezer->serve)
 		ret = f->freezer->serve(f);
-	return ret;
+	/* Unless memory cannot be read, or the file not be written: criu copies it while the task is stopped. */
+	return ret && !f->error && !asked ? -ENOTSUP : ret;
 }
 
 /*

@@ -4,9 +4,10 @@
  *
  * Writes its pid to REPORT when they are there, and then does nothing. KIND is one more that
  * is not the same in a child: "locked", "dontfork", "wipeonfork", or "gone", which is one for
- * MADV_DONTFORK without a page; or "hugetlb", of 2 MiB; or "watched", of which another process,
- * HELPER of which the pid is in REPORT as well, has a userfaultfd; or "pinned", of which that
- * process has pinned some pages as for DMA, with the kernel's test for that; or "none".
+ * MADV_DONTFORK without a page; or "hugetlb", of 2 MiB; or "neighbour", which gets another of its
+ * kind beside it at SIGUSR1; or "watched", of which another process, HELPER of which the pid is in
+ * REPORT as well, has a userfaultfd; or "pinned", of which that process has pinned some pages as
+ * for DMA, with the kernel's test for that; or "none".
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -37,6 +38,23 @@ static char *area(int flags, int advice)
 	/* What is beside it is another mapping. */
 	mmap(NULL, 4096, PROT_NONE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
 	return p;
+}
+
+static char *neighbour;
+
+static void map_neighbour(int sig)
+{
+	(void)sig;
+	mmap(neighbour, BYTES, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED, -1, 0);
+}
+
+/* In front of it is nothing, and then one that keeps others away. */
+static void make_room(char *p)
+{
+	neighbour = p - BYTES;
+	mmap(neighbour - 4096, 4096 + BYTES, PROT_NONE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_FIXED_NOREPLACE, -1, 0);
+	munmap(neighbour, BYTES);
+	signal(SIGUSR1, map_neighbour);
 }
 
 static void hugetlb(void)
@@ -163,6 +181,8 @@ int main(int argc, char **argv)
 		madvise(area(MAP_PRIVATE, MADV_DONTFORK), BYTES, MADV_DONTNEED);
 	else if (!strcmp(kind, "wipeonfork"))
 		area(MAP_PRIVATE, MADV_WIPEONFORK);
+	else if (!strcmp(kind, "neighbour"))
+		make_room(area(MAP_PRIVATE, 0));
 	else if (!strcmp(kind, "hugetlb"))
 		hugetlb();
 	else if (!strcmp(kind, "watched"))
