@@ -150,7 +150,20 @@ static uint64_t scan_resume(const struct pm_scan_arg *arg, const struct page_reg
 	return arg->walk_end > regions[nr - 1].end ? arg->walk_end : regions[nr - 1].end;
 }
 
-/* Calls @fn for what a scan with @arg, of which vec is set here, finds. Returns 0 or -errno. */
+/* Whether @filter lets pages through of which PAGEMAP_SCAN says this. */
+static bool matches(const struct scan_filter *filter, uint64_t categories)
+{
+	categories ^= filter->inverted;
+	return (categories & filter->mask) == filter->mask && (!filter->anyof || categories & filter->anyof);
+}
+
+static unsigned int seen_state(const struct findings *f, uint64_t categories)
+{
+	return (categories & PAGE_IS_SWAPPED ? PAGE_SWAPPED : 0) |
+	       (f->frozen && matches(f->frozen, categories) ? PAGE_FROZEN : 0);
+}
+
+/* Calls @fn, unless it is NULL, for what a scan with @arg, of which vec is set here, finds. Returns 0 or -errno. */
 static int scan(int pagemap_fd, struct pm_scan_arg *arg, region_fn fn, struct findings *f)
 {
 	struct page_region regions[SCAN_BATCH];
@@ -166,10 +179,9 @@ static int scan(int pagemap_fd, struct pm_scan_arg *arg, region_fn fn, struct fi
 		for (i = 0; i < nr; i++) {
 			const struct page_region *r = &regions[i];
 
-			ret = fn(pagemap_fd, r, f);
+			ret = fn ? fn(pagemap_fd, r, f) : 0;
 			if (!ret && f->seen)
-				ret = run_set_add(f->seen, r->start, r->end,
-						  r->categories & PAGE_IS_SWAPPED ? PAGE_SWAPPED : 0);
+				ret = run_set_add(f->seen, r->start, r->end, seen_state(f, r->categories));
 			if (ret)
 				return ret;
 		}
@@ -239,27 +251,13 @@ static int record_matching(int pagemap_fd, const struct page_region *r, struct f
 	return f->known ? run_set_add(f->known, r->start, r->end, 1) : 0;
 }
 
-/* Whether @filter lets pages through of which PAGEMAP_SCAN says this. */
-static bool matches(const struct scan_filter *filter, uint64_t categories)
-{
-	categories ^= filter->inverted;
-	return (categories & filter->mask) == filter->mask && (!filter->anyof || categories & filter->anyof);
-}
-
-static int record_seen(int pagemap_fd, const struct page_region *r, struct findings *f)
-{
-	return run_set_add(f->known, r->start, r->end,
-			   (r->categories & PAGE_IS_SWAPPED ? PAGE_SWAPPED : 0) |
-				   (matches(f->frozen, r->categories) ? PAGE_FROZEN : 0));
-}
-
 /* Appends to @seen all pages of [start, end) that criu dumps, and whether @frozen matches. Returns 0 or -errno. */
 int scan_seen(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_filter *frozen, struct run_set *seen)
 {
-	struct findings f = { .known = seen, .frozen = frozen };
+	struct findings f = { .seen = seen, .frozen = frozen };
 	struct pm_scan_arg arg = ask(start, end, frozen->mask | frozen->anyof);
 
-	return scan(pagemap_fd, &arg, record_seen, &f);
+	return scan(pagemap_fd, &arg, NULL, &f);
 }
 
 /*

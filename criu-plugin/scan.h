@@ -35,7 +35,7 @@ struct scan_filter {
 
 /* State of a page that scan_*() saw. */
 #define PAGE_SWAPPED (1u << 0) /* it is swapped out; otherwise present */
-#define PAGE_FROZEN  (1u << 1) /* it matches, for scan_seen() */
+#define PAGE_FROZEN  (1u << 1) /* a freezer closed it: scan_seen() */
 
 /* What scan_answer() says about use. */
 #define SCAN_HINTS	  (1u << 0)
@@ -51,8 +51,8 @@ struct page_counts {
 /* What a scan finds. It adds to each of them. */
 struct findings {
 	struct run_set *known;		  /* states of pages: PAGE_CLEAN, PAGE_COLD; or NULL */
-	struct run_set *seen;		  /* all pages: PAGE_SWAPPED or 0; or NULL */
-	const struct scan_filter *frozen; /* for scan_seen() */
+	struct run_set *seen;		  /* all pages: PAGE_SWAPPED, PAGE_FROZEN; or NULL */
+	const struct scan_filter *frozen; /* what PAGE_FROZEN says; or NULL */
 	struct page_counts counts;
 };
 
