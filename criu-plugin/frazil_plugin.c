@@ -14,6 +14,8 @@
 
 #include "criu-plugin.h"
 #include "criu-log.h"
+#include "cr_options.h"
+#include "pid.h"
 #include "util.h"
 
 #include "config.h"
@@ -81,6 +83,12 @@ static bool criu_has_hooks(void)
 	return criu_get_plugin_version && criu_get_plugin_version() >= CRIU_PLUGIN_VERSION;
 }
 
+/* Or there is to be no live dump: freeze = none */
+static bool may_freeze(void)
+{
+	return !config.freeze || freezer;
+}
+
 static int frazil_init(int stage)
 {
 	struct tracker_verdict verdict = {};
@@ -117,6 +125,9 @@ static int frazil_init(int stage)
 		pr_err("freeze = %s was asked for and cannot be done: %s\n", freezer->name, verdict.reason);
 		return -1;
 	}
+
+	if (stage == CR_PLUGIN_STAGE__DUMP && opts.final_state == TASK_ALIVE && may_freeze())
+		live_begin(freezer);
 
 	if (tracker && stage == CR_PLUGIN_STAGE__PRE_DUMP)
 		task_start_keeper();
@@ -367,30 +378,29 @@ static bool is_armed(int pid)
 	return n && n->task.armed && n->task.protected && !strcmp(tracker->name, freezer_deactivate.name);
 }
 
-/* What a live dump needs to know of a task, or that there is to be none: freeze = none. */
-static bool may_freeze(int pid, struct live_task *how)
+/* What a live dump needs to know of a task. */
+static struct live_task task_of(int pid)
 {
-	*how = (struct live_task){
+	return (struct live_task){
 		.freezer = freezer,
 		.armed = is_armed(pid),
 		.image_dir = criu_get_image_dir(),
 	};
-	return !config.freeze || freezer;
 }
 
 static int frazil_clone_mem(struct cr_plugin_clone_mem *args)
 {
-	struct live_task how;
+	const struct live_task how = task_of(args->pid);
 
-	return may_freeze(args->pid, &how) ? live_clone(args, &how) : -ENOTSUP;
+	return may_freeze() ? live_clone(args, &how) : -ENOTSUP;
 }
 CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__CLONE_MEM, frazil_clone_mem)
 
 static int frazil_protect_mem(const struct cr_plugin_protect_mem *args)
 {
-	struct live_task how;
+	const struct live_task how = task_of(args->pid);
 
-	return may_freeze(args->pid, &how) ? live_protect(args, &how) : -ENOTSUP;
+	return may_freeze() ? live_protect(args, &how) : -ENOTSUP;
 }
 CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__PROTECT_MEM, frazil_protect_mem)
 

@@ -18,6 +18,8 @@
 struct freezer {
 	const char *name;
 	int (*probe)(struct tracker_verdict *v);
+	/* What it takes beforehand, while tasks still run. May be NULL. */
+	void (*prepare)(void);
 	/* Why this mapping is not frozen: its pages are copied at once. NULL if it is. */
 	const char *(*refusal)(const struct cr_plugin_vma *vma);
 	/*

@@ -49,6 +49,9 @@
  */
 const struct freezer *const freezers[] = { &freezer_fork, &freezer_deactivate, &freezer_wp, NULL };
 
+/* Those that may be used in this dump, by live_begin(). */
+static bool works[sizeof(freezers) / sizeof(*freezers)];
+
 static struct frozen *all;
 
 /* The freezer of that name, or NULL. */
@@ -99,40 +102,41 @@ static void unfreeze(struct frozen *f)
 	f->freezer->end(f);
 }
 
-/* Whether a freezer works on this kernel: found out for the first task, since all are stopped meanwhile. */
-static int probe_once(int i)
+/*
+ * What takes time and can be done before tasks are stopped. @asked: the freezer that was asked
+ * for and works; or NULL, when any of them may be used.
+ */
+void live_begin(const struct freezer *asked)
 {
-	static struct {
-		bool done;
-		int ret;
-	} known[sizeof(freezers) / sizeof(*freezers)];
 	struct tracker_verdict verdict;
+	int i;
 
-	if (!known[i].done) {
-		known[i].ret = freezers[i]->probe(&verdict);
-		known[i].done = true;
-		if (known[i].ret)
-			log_debug("%s: %s\n", freezers[i]->name, verdict.reason);
+	for (i = 0; freezers[i]; i++) {
+		works[i] = freezers[i] == asked;
+		if (!asked) {
+			works[i] = !freezers[i]->probe(&verdict);
+			if (!works[i])
+				log_debug("%s: %s\n", freezers[i]->name, verdict.reason);
+		}
+		if (works[i] && freezers[i]->prepare)
+			freezers[i]->prepare();
 	}
-	return known[i].ret;
 }
 
 /* The freezer that was asked for, or the first that works. */
-static int freeze(struct frozen *f, const struct freezer *asked)
+static int freeze(struct frozen *f)
 {
 	int i, ret = -ENOTSUP;
 
 	for (i = 0; freezers[i]; i++) {
-		if (asked && freezers[i] != asked)
+		if (!works[i])
 			continue;
-		ret = probe_once(i);
-		if (!ret)
-			ret = freeze_with(f, freezers[i]);
+		ret = freeze_with(f, freezers[i]);
 		if (!ret)
 			return 0;
 		log_info("%d: cannot be frozen with %s: %s\n", f->args.pid, freezers[i]->name, strerror(-ret));
 	}
-	return asked ? ret : -ENOTSUP;
+	return f->asked ? ret : -ENOTSUP;
 }
 
 /* Where the list has the one of that pid, or its end. */
@@ -192,7 +196,7 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 	int ret = new_task(&protect, how, &f);
 
 	if (!ret)
-		ret = freeze(f, how->freezer);
+		ret = freeze(f);
 	if (ret) {
 		log_info("%d: it is not frozen before its pages are listed: %s\n", args->pid, strerror(-ret));
 		if (f)
@@ -230,12 +234,12 @@ static int check_clone(const struct frozen *f)
 }
 
 /* Freezes it, if that has not been done yet, and copies what is not frozen. */
-static int protect(struct frozen *f, const struct cr_plugin_protect_mem *args, const struct freezer *asked)
+static int protect(struct frozen *f, const struct cr_plugin_protect_mem *args)
 {
 	int ret = frozen_list(f, args);
 
 	if (!ret && !f->freezer)
-		ret = freeze(f, asked);
+		ret = freeze(f);
 	if (ret)
 		return ret;
 	if (f->cloned)
@@ -244,7 +248,7 @@ static int protect(struct frozen *f, const struct cr_plugin_protect_mem *args, c
 	if (!ret && f->freezer->serve)
 		ret = f->freezer->serve(f);
 	/* Unless memory cannot be read, or the file not be written: criu copies it while the task is stopped. */
-	return ret && !f->error && !asked ? -ENOTSUP : ret;
+	return ret && !f->error && !f->asked ? -ENOTSUP : ret;
 }
 
 /*
@@ -262,7 +266,7 @@ int live_protect(const struct cr_plugin_protect_mem *args, const struct live_tas
 	if (!f)
 		ret = new_task(args, how, &f);
 	if (!ret)
-		ret = protect(f, args, how->freezer);
+		ret = protect(f, args);
 	if (ret) {
 		if (ret == -ENOTSUP)
 			log_warn("%d: its memory cannot be frozen; it is copied while the task is stopped\n",

@@ -204,6 +204,29 @@ static void __attribute__((noreturn)) watch(int pipe)
 	_exit(0);
 }
 
+/* Starts the process that watches, if there is none. Returns 0 or -errno. */
+int reaper_start(void)
+{
+	int fds[2];
+
+	if (watcher >= 0)
+		return 0;
+	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK))
+		return -errno;
+	watcher = fork();
+	if (!watcher) {
+		close(fds[1]);
+		watch(fds[0]);
+	}
+	close(fds[0]);
+	if (watcher < 0) {
+		close(fds[1]);
+		return -EAGAIN;
+	}
+	to_watcher = fds[1];
+	return 0;
+}
+
 /*
  * Begins to watch over a task that is about to get such a child. Returns 0; -EAGAIN when
  * there are as many as fit into a pipe, some 4000; another -errno.
@@ -211,23 +234,10 @@ static void __attribute__((noreturn)) watch(int pipe)
 int reaper_watch(int pid, uint64_t syscall_ip)
 {
 	struct watched w = { .pid = pid, .syscall_ip = syscall_ip };
-	int fds[2];
+	int ret = reaper_start();
 
-	if (watcher < 0) {
-		if (pipe2(fds, O_CLOEXEC | O_NONBLOCK))
-			return -errno;
-		watcher = fork();
-		if (!watcher) {
-			close(fds[1]);
-			watch(fds[0]);
-		}
-		close(fds[0]);
-		if (watcher < 0) {
-			close(fds[1]);
-			return -EAGAIN;
-		}
-		to_watcher = fds[1];
-	}
+	if (ret)
+		return ret;
 	return write(to_watcher, &w, sizeof(w)) == sizeof(w) ? 0 : -errno;
 }
 
