@@ -89,6 +89,12 @@ static bool may_freeze(void)
 	return !config.freeze || freezer;
 }
 
+/* What is known so far of what dump_is_live() of criu finds out. */
+static bool may_be_live(void)
+{
+	return opts.final_state == TASK_ALIVE && !opts.stream && !opts.auto_dedup;
+}
+
 static int frazil_init(int stage)
 {
 	struct tracker_verdict verdict = {};
@@ -126,7 +132,7 @@ static int frazil_init(int stage)
 		return -1;
 	}
 
-	if (stage == CR_PLUGIN_STAGE__DUMP && opts.final_state == TASK_ALIVE && may_freeze())
+	if (stage == CR_PLUGIN_STAGE__DUMP && may_be_live() && may_freeze())
 		live_begin(freezer);
 
 	if (tracker && stage == CR_PLUGIN_STAGE__PRE_DUMP)

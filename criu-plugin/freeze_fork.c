@@ -46,12 +46,6 @@ static int probe_fork(struct tracker_verdict *v)
 	return 0;
 }
 
-/* For it criu forks itself, which takes a while. If that fails, it is tried again for each task. */
-static void prepare_fork(void)
-{
-	reaper_start();
-}
-
 /* Only private memory is copied by fork(); of hugetlb the task may take back what the child has. */
 static const char *refusal_fork(const struct cr_plugin_vma *vma)
 {
@@ -351,7 +345,7 @@ static int freeze_fork(struct frozen *f)
 const struct freezer freezer_fork = {
 	.name = "fork",
 	.probe = probe_fork,
-	.prepare = prepare_fork,
+	.prepare = reaper_start,
 	.refusal = refusal_fork,
 	.freeze = freeze_fork,
 	.frozen = { .anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED },

@@ -116,7 +116,7 @@ void live_begin(const struct freezer *asked)
 		if (!asked) {
 			works[i] = !freezers[i]->probe(&verdict);
 			if (!works[i])
-				log_debug("%s: %s\n", freezers[i]->name, verdict.reason);
+				log_info("%s cannot freeze memory here: %s\n", freezers[i]->name, verdict.reason);
 		}
 		if (works[i] && freezers[i]->prepare)
 			freezers[i]->prepare();

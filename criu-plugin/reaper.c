@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,6 +32,9 @@
 /* How long a child may take to die of PTRACE_O_EXITKILL. */
 #define DEATH_TIMEOUT_MS 5000
 #define DEATH_STEP_MS	 10
+
+/* Of the process that watches. */
+#define WATCHER_STACK_BYTES (64 << 10)
 
 /* Children of one task that one call waits for. */
 #define MAX_CHILDREN 16
@@ -185,13 +189,14 @@ static void reap_when_dead(const struct watched *w)
  * The process that watches: until the pipe is closed at the other end, by an end in peace or
  * not. What it has to do stays in the pipe until then.
  */
-static void __attribute__((noreturn)) watch(int pipe)
+static int watch(void *arg)
 {
 	struct pollfd closed = { .fd = 0 };
 	struct watched one;
+	int *fds = arg;
 
 	/* What is open in criu, userfaultfds of others among it, must not be kept open by this. */
-	dup2(pipe, closed.fd);
+	dup2(fds[0], closed.fd);
 	syscall(SYS_close_range, 1, ~0u, 0);
 	/* Not to end with whoever is at the terminal. */
 	setsid();
@@ -204,40 +209,37 @@ static void __attribute__((noreturn)) watch(int pipe)
 	_exit(0);
 }
 
-/* Starts the process that watches, if there is none. Returns 0 or -errno. */
-int reaper_start(void)
+/*
+ * Starts the process that watches, which takes a while: so before tasks are stopped; and
+ * while there are no other threads, as clone() is not fork(). It has no exit signal: SIGCHLD is
+ * about tasks for criu, and who waits for any child would get this one.
+ */
+void reaper_start(void)
 {
+	static char stack[WATCHER_STACK_BYTES] __attribute__((aligned(16)));
 	int fds[2];
 
-	if (watcher >= 0)
-		return 0;
-	if (pipe2(fds, O_CLOEXEC | O_NONBLOCK))
-		return -errno;
-	watcher = fork();
-	if (!watcher) {
-		close(fds[1]);
-		watch(fds[0]);
-	}
+	if (watcher >= 0 || pipe2(fds, O_CLOEXEC | O_NONBLOCK))
+		return;
+	watcher = clone(watch, stack + sizeof(stack), 0, fds);
 	close(fds[0]);
-	if (watcher < 0) {
+	if (watcher < 0)
 		close(fds[1]);
-		return -EAGAIN;
-	}
-	to_watcher = fds[1];
-	return 0;
+	else
+		to_watcher = fds[1];
 }
 
 /*
  * Begins to watch over a task that is about to get such a child. Returns 0; -EAGAIN when
- * there are as many as fit into a pipe, some 4000; another -errno.
+ * there is no process that watches, or there are as many as fit into a pipe, some 4000;
+ * another -errno.
  */
 int reaper_watch(int pid, uint64_t syscall_ip)
 {
 	struct watched w = { .pid = pid, .syscall_ip = syscall_ip };
-	int ret = reaper_start();
 
-	if (ret)
-		return ret;
+	if (watcher < 0)
+		return -EAGAIN;
 	return write(to_watcher, &w, sizeof(w)) == sizeof(w) ? 0 : -errno;
 }
 
@@ -247,7 +249,7 @@ void reaper_end(void)
 	if (watcher < 0)
 		return;
 	close(to_watcher);
-	while (waitpid(watcher, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(watcher, NULL, __WALL) < 0 && errno == EINTR)
 		;
 	watcher = to_watcher = -1;
 }

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-int reaper_start(void);
+void reaper_start(void);
 int reaper_watch(int pid, uint64_t syscall_ip);
 int reaper_find(int pid);
 void reaper_reap(int pid, uint64_t syscall_ip);

@@ -7,8 +7,8 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <string.h>
-#include <unistd.h>
 
 static int is_plugin(void *caller)
 {
@@ -17,12 +17,19 @@ static int is_plugin(void *caller)
 	return dladdr(caller, &info) && strstr(info.dli_fname, "frazil_plugin");
 }
 
-pid_t fork(void)
+int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
 {
-	pid_t (*next)(void) = dlsym(RTLD_NEXT, "fork");
+	int (*next)(int (*)(void *), void *, int, void *, ...) = dlsym(RTLD_NEXT, "clone");
+	void *rest[3];
+	va_list ap;
+	int i;
 
+	va_start(ap, arg);
+	for (i = 0; i < 3; i++)
+		rest[i] = va_arg(ap, void *);
+	va_end(ap);
 	if (!is_plugin(__builtin_return_address(0)))
-		return next();
+		return next(fn, stack, flags, arg, rest[0], rest[1], rest[2]);
 	errno = EAGAIN;
 	return -1;
 }
