@@ -388,7 +388,6 @@ static bool is_armed(int pid)
 static struct live_task task_of(int pid)
 {
 	return (struct live_task){
-		.freezer = freezer,
 		.armed = is_armed(pid),
 		.image_dir = criu_get_image_dir(),
 	};

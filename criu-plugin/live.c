@@ -49,8 +49,9 @@
  */
 const struct freezer *const freezers[] = { &freezer_fork, &freezer_deactivate, &freezer_wp, NULL };
 
-/* Those that may be used in this dump, by live_begin(). */
+/* Those that may be used in this dump, and whether that is one that was asked for: by live_begin(). */
 static bool works[sizeof(freezers) / sizeof(*freezers)];
+static bool one_asked_for;
 
 static struct frozen *all;
 
@@ -111,6 +112,7 @@ void live_begin(const struct freezer *asked)
 	struct tracker_verdict verdict;
 	int i;
 
+	one_asked_for = asked != NULL;
 	for (i = 0; freezers[i]; i++) {
 		works[i] = freezers[i] == asked;
 		if (!asked) {
@@ -171,7 +173,7 @@ static int new_task(const struct cr_plugin_protect_mem *args, const struct live_
 
 	if (!ret) {
 		(*f)->armed = how->armed;
-		(*f)->asked = how->freezer != NULL;
+		(*f)->asked = one_asked_for;
 	}
 	return ret;
 }

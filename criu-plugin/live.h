@@ -11,8 +11,7 @@
 
 /* What a live dump needs to know of a task beside what criu tells. */
 struct live_task {
-	const struct freezer *freezer; /* the one that was asked for, or NULL: the best one that works */
-	bool armed;		       /* a round of tracking with "deactivate" began in this dump */
+	bool armed; /* a round of tracking with "deactivate" began in this dump */
 	int image_dir;
 };
 
