@@ -141,11 +141,12 @@ static int identify(struct kept *k, int pid, uint64_t start_time)
 
 /*
  * Whether there is still a task with the mm of a forked child: an operation that finds
- * nothing to do, at an address where nothing is mapped, says so.
+ * nothing to do, at an address where nothing is mapped, says so. Not below what
+ * vm.mmap_min_addr usually is, 64 KiB, which kernels before Linux 7.1 refuse first.
  */
 static bool is_alive(const struct kept *fork)
 {
-	struct uffdio_writeprotect unprotect = { .range = { .start = 4096, .len = 4096 } };
+	struct uffdio_writeprotect unprotect = { .range = { .start = 1 << 20, .len = 4096 } };
 
 	return !ioctl(fork->uffd.fd, UFFDIO_WRITEPROTECT, &unprotect) || errno != ESRCH;
 }
