@@ -205,15 +205,15 @@ static void write_rounds(void)
 	int ret = 0;
 
 	for (n = tasks; n; n = n->next)
-		nr++;
+		nr += !n->task.left_to_criu;
 	for (f = live_first(); f; f = f->next)
 		nr_lives++;
 	if (!nr && !nr_lives)
 		return;
 	entries = calloc(nr + 1, sizeof(*entries));
 	lives = calloc(nr_lives + 1, sizeof(*lives));
-	for (n = tasks, i = 0; entries && n; n = n->next, i++)
-		if (!(entries[i] = task_entry(n)))
+	for (n = tasks, i = 0; entries && n; n = n->next)
+		if (!n->task.left_to_criu && !(entries[i++] = task_entry(n)))
 			ret = -ENOMEM;
 	for (f = live_first(), i = 0; lives && f; f = f->next, i++)
 		if (!(lives[i] = live_entry(f)))
@@ -260,11 +260,26 @@ static void write_working_set(void)
 	free(ws.tasks);
 }
 
+/* From these images on criu's own tracking counts; what else there was of it ends. */
+static void leave_to_criu(void)
+{
+	struct keeper_msg kept;
+	struct task_node *n;
+	int uffd;
+
+	for (n = tasks; n; n = n->next) {
+		uffd = n->task.left_to_criu ? task_take_tracking(n->task.pid, n->task.start_time, &kept) : -1;
+		if (uffd >= 0)
+			close(uffd);
+	}
+}
+
 static void frazil_exit(int stage, int ret)
 {
 	struct task_node *n;
 
 	if (!ret) {
+		leave_to_criu();
 		write_rounds();
 		if (tasks)
 			write_working_set();
@@ -318,6 +333,9 @@ static int frazil_track_mem(struct cr_plugin_track_mem *args)
 		free(n);
 		return ret;
 	}
+	/* It could not be tracked. All of it is in these images, and criu's own tracking can begin. */
+	if (args->runs_on && !n->task.armed)
+		n->task.left_to_criu = !tracker_reset_soft_dirty(n->task.pid);
 
 	pr_info("%d: %llu pages scanned, %llu written, %llu hot, %llu cold%s; %u mappings tracked, %u not\n",
 		n->task.pid, (unsigned long long)n->task.counts.scanned, (unsigned long long)n->task.counts.written,

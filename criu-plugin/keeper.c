@@ -140,6 +140,8 @@ const char *keeper_strerror(int error)
 		return "the keeper's socket belongs to another user; see who made it in " KEEPER_DIR;
 	case EAGAIN:
 		return "the keeper does not answer in time; end frazild, it does no harm";
+	case EALREADY:
+		return "frazild runs, but its socket was replaced or removed; end it, it does no harm";
 	case ECHILD:
 		return "the keeper, frazild, cannot be started";
 	default:

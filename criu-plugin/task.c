@@ -77,17 +77,24 @@ const char *vma_refusal(const struct cr_plugin_vma *vma)
 	return NULL;
 }
 
-/* Connects to the keeper; with @start it is started if none is running. */
+static bool nobody_listens(int sock)
+{
+	return sock == -ENOENT || sock == -ECONNREFUSED;
+}
+
+/* Connects to the keeper; with @start it is started if none is running. Returns a socket or -errno. */
 static int keeper_get(bool start)
 {
 	char *argv[] = { "frazild", NULL };
 	int sock = keeper_connect();
 
-	if (!start || (sock != -ENOENT && sock != -ECONNREFUSED))
+	if (!start || !nobody_listens(sock))
 		return sock;
 	if (host_run(FRAZILD, argv))
 		return -ECHILD;
-	return keeper_connect();
+	/* It ends at once where there is one already. */
+	sock = keeper_connect();
+	return nobody_listens(sock) ? -EALREADY : sock;
 }
 
 /* To be called while tasks still run: starting it takes longer than to freeze some. */
@@ -100,10 +107,10 @@ void task_start_keeper(void)
 		close(keeper);
 }
 
-/* The task's userfaultfd from the keeper, or -1; and the id of its round. */
-static int fetch_uffd(int keeper, const struct task *t, const struct tracker *tracker, struct keeper_msg *msg)
+/* The userfaultfd that the keeper has of the task, or -1; and what is known of its round. */
+static int ask_keeper(int keeper, struct task *t, struct keeper_msg *msg)
 {
-	struct keeper_msg drop = { .op = KEEPER_DROP, .pid = t->pid, .start_time = t->start_time };
+	const struct tracker *with;
 	int uffd, ret;
 
 	*msg = (struct keeper_msg){ .op = KEEPER_GET, .pid = t->pid, .start_time = t->start_time };
@@ -112,11 +119,23 @@ static int fetch_uffd(int keeper, const struct task *t, const struct tracker *tr
 		log_warn("the keeper does not answer for %d: %s\n", t->pid, keeper_strerror(ret));
 	if (ret)
 		return -1;
-	if (!strncmp(msg->tracker, tracker->name, sizeof(msg->tracker)))
+	msg->tracker[sizeof(msg->tracker) - 1] = '\0';
+	with = tracker_find(msg->tracker);
+	t->soft_dirty_lost |= with && with->reset;
+	return uffd;
+}
+
+/* The task's userfaultfd from the keeper, if it is this tracker's, or -1; and what is known of its round. */
+static int fetch_uffd(int keeper, struct task *t, const struct tracker *tracker, struct keeper_msg *msg)
+{
+	struct keeper_msg drop = { .op = KEEPER_DROP, .pid = t->pid, .start_time = t->start_time };
+	int uffd = ask_keeper(keeper, t, msg);
+
+	if (uffd < 0 || !strcmp(msg->tracker, tracker->name))
 		return uffd;
 
 	/* As long as it is open, its mappings cannot be registered with another. */
-	log_info("%d: tracked with %.*s until now\n", t->pid, (int)sizeof(msg->tracker), msg->tracker);
+	log_info("%d: tracked with %s until now\n", t->pid, msg->tracker);
 	keeper_call(keeper, &drop, -1, NULL);
 	close(uffd);
 	return -1;
@@ -336,21 +355,28 @@ static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int
 	return verified || args->runs_on ? 0 : -ESTALE;
 }
 
-/* Begins a round of all mappings that are @tracked. */
+/*
+ * Begins a round. The keeper knows that before anything is armed, which forgets what the last
+ * round found: if this one comes to nothing, that must not be believed any more.
+ */
+static int begin_round(struct task *t, const struct tracker *tracker, int keeper, int uffd)
+{
+	if (getrandom(t->round, sizeof(t->round), 0) != sizeof(t->round))
+		return -EIO;
+	/* When all of it is going to be read, there would be nothing to learn. */
+	t->protected = tracker->protect && (t->has_parent || !tracker->reads_are_use);
+	return store_uffd(keeper, t, tracker, uffd);
+}
+
+/* Arms all mappings that are @tracked, which have been asked. */
 static int arm_task(struct task *t, const struct tracker *tracker, int uffd, const struct cr_plugin_track_mem *args,
 		    const bool *tracked)
 {
+	int ret = tracker->reset ? tracker->reset(t->pid) : 0;
 	size_t i;
-	int ret;
 
-	ret = tracker->reset ? tracker->reset(t->pid) : 0;
-	if (ret || !tracker->protect)
+	if (ret || !t->protected)
 		return ret;
-	/* All of it is going to be read, so there would be nothing to learn. */
-	if (!t->has_parent && tracker->reads_are_use)
-		return 0;
-
-	t->protected = true;
 	for (i = 0; i < args->nr_vmas; i++) {
 		const struct cr_plugin_vma *vma = &args->vmas[i];
 
@@ -425,17 +451,19 @@ static int get_uffd(struct task *t, const struct tracker *tracker, int keeper, i
 static void task_forget(struct task *t)
 {
 	task_fini(t);
-	t->has_parent = t->tells_used = false;
+	t->has_parent = t->tells_used = t->protected = false;
 	t->counts = (struct page_counts){};
 	t->vmas_tracked = t->vmas_untracked = 0;
 }
 
-/* walk_task(), once more with a new userfaultfd if *@uffd is of a mm that was left. */
-static int walk_current(struct task *t, const struct tracker *tracker, int pagemap, int *uffd,
+/* A round from begin to end; once more with a new userfaultfd if *@uffd is of a mm that was left. */
+static int walk_current(struct task *t, const struct tracker *tracker, int keeper, int pagemap, int *uffd,
 			const struct cr_plugin_track_mem *args)
 {
-	int ret = walk_task(t, tracker, *uffd, pagemap, args);
+	int ret = args->runs_on ? begin_round(t, tracker, keeper, *uffd) : 0;
 
+	if (!ret)
+		ret = walk_task(t, tracker, *uffd, pagemap, args);
 	if (ret != -ESTALE)
 		return ret;
 
@@ -448,18 +476,40 @@ static int walk_current(struct task *t, const struct tracker *tracker, int pagem
 	*uffd = make_uffd(tracker, args);
 	if (*uffd < 0)
 		return *uffd;
-	return walk_task(t, tracker, *uffd, pagemap, args);
+	ret = begin_round(t, tracker, keeper, *uffd);
+	return ret ?: walk_task(t, tracker, *uffd, pagemap, args);
 }
 
-static int begin_round(struct task *t, const struct tracker *tracker, int keeper, int uffd)
+/*
+ * What becomes of a task that cannot be tracked now, because of @error. Soft-dirty bits, by
+ * which criu's own tracking goes, say nothing if they may have been reset since the parent
+ * images: by a tracker that needs them, in a round that came to nothing, say; or if Frazil
+ * had a hand in those, as then criu did not reset them. So all of its memory is dumped.
+ *
+ * Returns 0 or -ENOTSUP, as task_track() does.
+ */
+static int give_up(struct task *t, const FrazilRounds *parent, int error)
 {
-	int ret;
+	bool all = t->soft_dirty_lost || rounds_find(parent, t->pid, t->start_time);
 
-	if (getrandom(t->round, sizeof(t->round), 0) != sizeof(t->round))
-		return -EIO;
-	ret = store_uffd(keeper, t, tracker, uffd);
-	t->armed = !ret;
-	return ret;
+	task_forget(t);
+	if (error != -ENOENT)
+		log_warn("%d: cannot be tracked: %s; %s\n", t->pid, keeper_strerror(error),
+			 all ? "all of its memory is dumped" : "criu's own tracking is used");
+	return all ? 0 : -ENOTSUP;
+}
+
+/* When memory is not to be tracked: what was done to the task when it was. */
+static int look_back(struct task *t, const FrazilRounds *parent)
+{
+	struct keeper_msg msg;
+	int keeper = keeper_get(false), uffd = keeper < 0 ? -1 : ask_keeper(keeper, t, &msg);
+
+	if (uffd >= 0)
+		close(uffd);
+	if (keeper >= 0)
+		close(keeper);
+	return t->soft_dirty_lost || rounds_find(parent, t->pid, t->start_time) ? -EOPNOTSUPP : -ENOENT;
 }
 
 /*
@@ -468,8 +518,9 @@ static int begin_round(struct task *t, const struct tracker *tracker, int keeper
  *
  * @tracker: NULL where there is none.
  *
- * Returns 0 when @t says what is known; -ENOTSUP, with the reason logged, when the
- * task is not tracked and criu's own tracking has to do.
+ * Returns 0 when @t says what is known, which is nothing if it cannot be tracked, and is not
+ * armed then; -ENOTSUP, with the reason logged, when the task is not tracked and criu's own
+ * tracking has to do.
  */
 int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds *parent,
 	       const struct cr_plugin_track_mem *args)
@@ -478,13 +529,15 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 
 	t->pid = args->pid;
 	ret = task_start_time(t->pid, &t->start_time);
+	/* Rounds that the keeper does not know of any more count, too. */
+	t->soft_dirty_lost = tracker && tracker->reset;
 	if (!ret && !tracker)
-		ret = rounds_find(parent, t->pid, t->start_time) ? -EOPNOTSUPP : -ENOENT;
+		ret = look_back(t, parent);
 	if (ret)
 		goto out;
 	ret = keeper = keeper_get(args->runs_on);
 	/* When nothing is to be kept, a keeper that is not there is one that keeps nothing. */
-	if (keeper < 0 && (args->runs_on || (keeper != -ENOENT && keeper != -ECONNREFUSED)))
+	if (keeper < 0 && (args->runs_on || !nobody_listens(keeper)))
 		goto out;
 	ret = pagemap = proc_open(t->pid, "pagemap", O_RDONLY);
 	if (pagemap < 0)
@@ -492,9 +545,8 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	ret = uffd = get_uffd(t, tracker, keeper, pagemap, parent, args);
 	if (uffd < 0)
 		goto out;
-	ret = walk_current(t, tracker, pagemap, &uffd, args);
-	if (!ret && args->runs_on)
-		ret = begin_round(t, tracker, keeper, uffd);
+	ret = walk_current(t, tracker, keeper, pagemap, &uffd, args);
+	t->armed = !ret && args->runs_on;
 out:
 	if (uffd >= 0)
 		close(uffd);
@@ -502,28 +554,7 @@ out:
 		close(pagemap);
 	if (keeper >= 0)
 		close(keeper);
-	if (ret >= 0)
-		return 0;
-	return task_give_up(t, parent, ret);
-}
-
-/*
- * What becomes of a task that cannot be tracked now, because of @error. In images that
- * Frazil had a hand in, soft-dirty bits say nothing of what changed since: they may
- * have been reset in a round that came to nothing. So its memory is dumped as a whole
- * once more. Otherwise criu's own tracking has to do.
- *
- * Returns 0 or -ENOTSUP, as task_track() does.
- */
-int task_give_up(struct task *t, const FrazilRounds *parent, int error)
-{
-	bool was_tracked = rounds_find(parent, t->pid, t->start_time) != NULL;
-
-	task_forget(t);
-	if (error != -ENOENT)
-		log_warn("%d: cannot be tracked: %s; %s\n", t->pid, keeper_strerror(error),
-			 was_tracked ? "all of its memory is dumped" : "criu's own tracking is used");
-	return was_tracked ? 0 : -ENOTSUP;
+	return ret < 0 ? give_up(t, parent, ret) : 0;
 }
 
 void task_fini(struct task *t)

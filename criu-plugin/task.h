@@ -19,6 +19,9 @@ struct task {
 	bool has_parent;
 	/* ... and says which pages are not in use. */
 	bool tells_used;
+	/* criu's own tracking may not be believed, which goes by soft-dirty bits. */
+	bool soft_dirty_lost;
+	bool left_to_criu; /* ... but from these images on */
 	struct run_set known;
 	struct run_set untracked; /* mappings that were not asked about; state 0 */
 	/* Which pages there are in mappings that were scanned. The task has not run since. */
@@ -37,7 +40,6 @@ bool vma_is_hugetlb(const struct cr_plugin_vma *vma);
 const char *vma_refusal(const struct cr_plugin_vma *vma);
 int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds *parent,
 	       const struct cr_plugin_track_mem *args);
-int task_give_up(struct task *t, const FrazilRounds *parent, int error);
 void task_fini(struct task *t);
 void task_start_keeper(void);
 

@@ -73,7 +73,7 @@ static int track_stopped(int pid, const struct tracker *tracker, struct task *t)
 	args.syscall_ip = maps.exec_start;
 	ret = maps.exec_start ? task_track(t, tracker, NULL, &args) : -ENOEXEC;
 	maps_fini(&maps);
-	return ret;
+	return ret ?: t->armed ? 0 : -ENOTSUP;
 }
 
 static int track(int pid, bool json)

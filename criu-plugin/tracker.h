@@ -52,6 +52,7 @@ int tracker_probe(const struct tracker *t, struct tracker_verdict *verdict);
 const struct tracker *tracker_find(const char *name);
 const struct tracker *tracker_select(const char *name, struct tracker_verdict *verdict);
 int tracker_open(const struct tracker *t, int uffd);
+int tracker_reset_soft_dirty(int pid);
 void tracker_unregister(int uffd, uint64_t start, uint64_t end);
 int tracker_register(const struct tracker *t, int uffd, uint64_t start, uint64_t end);
 

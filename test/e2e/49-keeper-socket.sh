@@ -66,3 +66,14 @@ log_has 4/pre-dump.log "the keeper is of another version; end frazild"
 kill "$squatter"
 rm -f /run/frazil/keeper.sock
 pages_verify
+
+# One that runs, and cannot be reached any more.
+predump 5
+rm /run/frazil/keeper.sock
+predump 6
+log_has 6/pre-dump.log "its socket was replaced or removed; end it"
+kill "$(pidof frazild)"
+poll 50 test -z "$(pidof frazild || :)"
+predump 7
+log_has 7/pre-dump.log "mappings tracked"
+pages_verify

@@ -28,5 +28,6 @@ log_has 6/pre-dump.log "all of its memory is dumped"
 holds "pages dumped" "$(stat_of 6 pages_written)" -ge $((16 * 256))
 pages_round
 FRAZIL_TRACKER=none dump 7 --track-mem --prev-images-dir ../6
+holds "pages dumped by criu's own tracking again" "$(stat_of 7 pages_written)" -lt $((16 * 256))
 restore 7
 pages_verify
