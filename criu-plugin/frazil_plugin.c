@@ -16,6 +16,7 @@
 #include "criu-log.h"
 #include "cr_options.h"
 #include "pid.h"
+#include "seize.h"
 #include "util.h"
 
 #include "config.h"
@@ -407,6 +408,7 @@ static struct live_task task_of(int pid)
 {
 	return (struct live_task){
 		.armed = is_armed(pid),
+		.cgroup_frozen = opts.freeze_cgroup && !strcmp(get_real_freezer_state(), "FROZEN"),
 		.image_dir = criu_get_image_dir(),
 	};
 }

@@ -13,6 +13,9 @@
  * Not in the child: mappings with MADV_DONTFORK, contents of those with MADV_WIPEONFORK,
  * AIO rings, and the code that was at the place of the injected system call. The last is
  * written back, the others are not present in its page tables and hence copied.
+ *
+ * What the child has can be taken from it in one way: who truncates a file takes the pages of
+ * private mappings of it, too, from all processes. They are counted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -60,7 +63,7 @@ static const char *refusal_fork(const struct cr_plugin_vma *vma)
 	return NULL;
 }
 
-/* A number in a file of a cgroup; "max" and what cannot be read is UINT64_MAX. */
+/* A number in a file, as of a cgroup; "max" and what cannot be read is UINT64_MAX. */
 static uint64_t cgroup_number(const char *dir, const char *name)
 {
 	unsigned long long n;
@@ -104,19 +107,38 @@ static uint64_t cgroup_left(int pid)
 	return left;
 }
 
-static uint64_t memory_available(void)
+/* A number in /proc/meminfo, in bytes. */
+static uint64_t meminfo(const char *key)
 {
 	unsigned long long kib = 0;
+	size_t len = strlen(key);
 	char line[128];
 	FILE *f = fopen("/proc/meminfo", "re");
 
 	if (!f)
 		return 0;
 	while (fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+		if (!strncmp(line, key, len) && sscanf(line + len, " %llu", &kib) == 1)
 			break;
 	fclose(f);
 	return kib << 10;
+}
+
+/*
+ * Where memory is not overcommitted (vm.overcommit_memory is 2), clone() takes of what can be
+ * promised as much as the task has been promised, and others may ask meanwhile.
+ */
+static bool can_be_promised(int pid)
+{
+	uint64_t limit, used;
+	int kib;
+
+	if (cgroup_number("/proc/sys/vm", "overcommit_memory") != 2)
+		return true;
+	limit = meminfo("CommitLimit:");
+	used = meminfo("Committed_AS:");
+	kib = proc_status(pid, "VmData:");
+	return kib >= 0 && used < limit && limit - used >= 2 * ((uint64_t)kib << 10);
 }
 
 /*
@@ -131,7 +153,7 @@ static bool fits(const struct frozen *f)
 	for (other = live_first(); other; other = other->next)
 		if (other->child >= 0)
 			bytes += other->bytes;
-	return bytes <= memory_available() && bytes <= cgroup_left(f->args.pid);
+	return bytes <= meminfo("MemAvailable:") && bytes <= cgroup_left(f->args.pid) && can_be_promised(f->args.pid);
 }
 
 /* Whether children of @pid are in its own pid namespace. Elsewhere the first one is that one's init. */
@@ -159,7 +181,7 @@ static void end_fork(struct frozen *f)
 	while (waitpid(f->child, NULL, __WALL) < 0 && errno == EINTR)
 		;
 	f->child = -1;
-	reaper_reap(f->args.pid, f->args.syscall_ip);
+	reaper_reap(f->args.pid, f->ns_pid, f->args.syscall_ip);
 }
 
 /*
@@ -181,7 +203,7 @@ static int adopt(struct frozen *f, const void *code, size_t code_bytes)
 	int status, mem, ret;
 	long closed;
 
-	f->child = reaper_find(f->args.pid);
+	f->child = reaper_find(f->args.pid, f->ns_pid);
 	if (f->child < 0)
 		return f->child;
 	while ((ret = waitpid(f->child, &status, __WALL)) < 0 && errno == EINTR)
@@ -205,28 +227,46 @@ static int adopt(struct frozen *f, const void *code, size_t code_bytes)
 	return f->pagemap < 0 ? f->pagemap : 0;
 }
 
+/* Why @f's task cannot have a child that is stopped and not in the way; NULL if it can. */
+static const char *child_unwanted(const struct frozen *f)
+{
+	if (!clones_into_own_namespace(f->args.pid))
+		return "its children are in another pid namespace";
+	/* Nothing can be run in it, and so nothing be waited for, when that is restored. */
+	if (f->cgroup_frozen)
+		return "it was in a frozen cgroup";
+	/* Of a private one that it shares with a child, it may not get a copy: it would be killed. */
+	if (proc_status(f->args.pid, "HugetlbPages:") > 0)
+		return "it has hugetlb pages";
+	return NULL;
+}
+
 static int make_child(struct frozen *f)
 {
+	const char *unwanted = child_unwanted(f);
 	unsigned char code[CODE_BYTES];
-	long ns_pid;
+	long ns_pid = -1;
 	int ret;
 
-	if (!clones_into_own_namespace(f->args.pid))
-		return -EOPNOTSUPP;
+	if (unwanted) {
+		host_log(f->asked ? HOST_ERROR : HOST_INFO, "%d: fork cannot freeze it: %s\n", f->args.pid, unwanted);
+		return -EPERM;
+	}
 	if (!fits(f)) {
 		log_info("%d: there is not enough memory for a copy of all its pages\n", f->args.pid);
 		return -ENOMEM;
 	}
 	if (pread(f->origin, code, sizeof(code), f->args.syscall_ip) != sizeof(code))
 		return -EIO;
-	/* Left over from one of which the watcher was killed, too. */
-	reaper_reap(f->args.pid, f->args.syscall_ip);
 	ret = reaper_watch(f->args.pid, f->args.syscall_ip);
 	if (ret)
 		return ret;
 	ret = inject_syscall(f->args.pid, f->args.syscall_ip, SYS_clone, &ns_pid, CLONE_PTRACE, 0, 0);
 	if (!ret && ns_pid < 0)
 		ret = ns_pid;
+	f->ns_pid = ret ? -1 : ns_pid;
+	/* Not told, the process that watches takes any such child for it, if criu is killed. */
+	reaper_watch_child(f->args.pid, f->ns_pid, f->args.syscall_ip);
 	if (ret)
 		return ret;
 	ret = adopt(f, code, sizeof(code));
@@ -312,6 +352,40 @@ static const char *child_lacks(const struct frozen *f)
 	return lacks;
 }
 
+/* How many pages of private mappings of files the child has that are not the file's. */
+static int count_private(const struct frozen *f, uint64_t *pages)
+{
+	static const struct scan_filter changed = {
+		.inverted = PAGE_IS_FILE,
+		.mask = PAGE_IS_FILE,
+		.anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+	};
+	size_t i;
+
+	*pages = 0;
+	for (i = 0; i < f->args.nr_vmas; i++) {
+		const struct cr_plugin_vma *vma = &f->args.vmas[i];
+		uint64_t nr;
+		int ret;
+
+		if (!(vma->status & VMA_FILE_PRIVATE))
+			continue;
+		ret = scan_matching(f->pagemap, vma->start, vma->end, &changed, NULL, &nr);
+		if (ret)
+			return ret;
+		*pages += nr;
+	}
+	return 0;
+}
+
+static int verify_fork(const struct frozen *f)
+{
+	uint64_t pages;
+	int ret = count_private(f, &pages);
+
+	return ret ?: pages == f->private_pages ? 0 : -ESTALE;
+}
+
 /* About what a copy of all private memory takes. */
 static uint64_t private_bytes(int pid)
 {
@@ -331,6 +405,11 @@ static int freeze_fork(struct frozen *f)
 	ret = make_child(f);
 	if (ret)
 		return ret;
+	ret = count_private(f, &f->private_pages);
+	if (ret) {
+		end_fork(f);
+		return ret;
+	}
 	for (i = 0; i < f->args.nr_vmas; i++)
 		f->covered[i] = !refusal_fork(&f->args.vmas[i]);
 	if (f->listed)
@@ -351,5 +430,6 @@ const struct freezer freezer_fork = {
 	.frozen = { .anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED },
 	/* clone() copies a mapping, or does not (MADV_DONTFORK, MADV_WIPEONFORK), or fails. */
 	.whole = true,
+	.verify = verify_fork,
 	.end = end_fork,
 };

@@ -41,6 +41,8 @@ struct freezer {
 	/* Keeps others from serving faults meanwhile. May be NULL. */
 	void (*lock)(void);
 	void (*unlock)(void);
+	/* When all was read: whether that was what it had been. Returns 0, -ESTALE, -errno. May be NULL. */
+	int (*verify)(const struct frozen *f);
 	/* Gives everything back. The task may be stopped or run. */
 	void (*end)(struct frozen *f);
 };

@@ -41,8 +41,8 @@
 /*
  * "auto" takes the first that works for a task:
  *
- *	fork		needs a process, and memory for what the task writes; nothing
- *			that the task does makes it fail
+ *	fork		needs a process, and memory for what the task writes; hardly
+ *			anything that the task does makes it fail
  *	deactivate	needs no memory, and what the task did not use stays cold for
  *			the next round; unmapping makes it fail
  *	wp		needs nothing, and fails as well
@@ -173,6 +173,7 @@ static int new_task(const struct cr_plugin_protect_mem *args, const struct live_
 
 	if (!ret) {
 		(*f)->armed = how->armed;
+		(*f)->cgroup_frozen = how->cgroup_frozen;
 		(*f)->asked = one_asked_for;
 	}
 	return ret;
@@ -386,7 +387,11 @@ static void tell(const struct frozen *f)
 {
 	const struct live_counts *c = &f->counts;
 
-	if (f->error == -ESTALE)
+	if (f->error == -ESTALE && f->freezer->whole)
+		log_err("%d: pages that it had changed in a private mapping of a file are gone: somebody has truncated "
+			"the file. The task runs on; dump it again\n",
+			f->args.pid);
+	else if (f->error == -ESTALE)
 		log_err("%d: the page at %#llx was unmapped, moved or discarded before it was saved. The task runs on; "
 			"dump it again, with \"freeze = fork\", which copes with that\n",
 			f->args.pid, (unsigned long long)f->error_addr);
@@ -413,6 +418,14 @@ static void end_task(struct frozen *f)
 	unfreeze(f);
 	f->ended = true;
 	tell(f);
+}
+
+static void verify(struct frozen *f)
+{
+	int ret = f->freezer->verify ? f->freezer->verify(f) : 0;
+
+	if (ret)
+		frozen_fail(f, ret, 0);
 }
 
 /*
@@ -447,6 +460,7 @@ int live_read(const struct cr_plugin_read_mem *args)
 		}
 	}
 	if (!ret && f->next_page == f->nr_pages) {
+		verify(f);
 		end_task(f);
 		ret = f->error;
 	}

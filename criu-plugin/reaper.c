@@ -7,7 +7,8 @@
  * In case that criu is killed before it does so, a process of its own watches over it, and
  * does it then. It learns of criu's end from a pipe of which criu has the other end.
  *
- * Such a child is known by its exit signal, of which it has none, and by what it died of.
+ * Such a child is known by its exit signal, of which it has none, by its pid in its namespace,
+ * which clone() returns, and by what it died of. A task may have others without exit signal.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +32,7 @@
 
 /* How long a child may take to die of PTRACE_O_EXITKILL. */
 #define DEATH_TIMEOUT_MS 5000
-#define DEATH_STEP_MS	 10
+#define DEATH_STEP_MS	 1
 
 /* Of the process that watches. */
 #define WATCHER_STACK_BYTES (64 << 10)
@@ -41,8 +42,13 @@
 
 struct watched {
 	int pid;
+	int ns_pid; /* the child's; or UNKNOWN, NONE */
 	uint64_t syscall_ip;
 };
+
+/* As it is about to be made, and criu may not live to tell; and when it was not made. */
+#define UNKNOWN 0
+#define NONE	(-1)
 
 static int watcher = -1;    /* its pid */
 static int to_watcher = -1; /* the pipe */
@@ -97,24 +103,32 @@ static void for_each_child(int pid, bool (*fn)(int child, enum child state, void
 	fclose(f);
 }
 
-static bool is_ours(int child, enum child state, void *arg)
+struct wanted {
+	int ns_pid;
+	int pid;
+};
+
+static bool is_wanted(int child, enum child state, void *arg)
 {
-	if (state != ALIVE || proc_status(child, "TracerPid:") != getpid())
+	struct wanted *w = arg;
+
+	if (state != ALIVE || proc_status(child, "NSpid:") != w->ns_pid)
 		return false;
-	*(int *)arg = child;
+	w->pid = child;
 	return true;
 }
 
-/* The child without exit signal that @pid has, and this process traces; or -ESRCH. */
-int reaper_find(int pid)
+/* The child without exit signal of @pid that is @ns_pid in its namespace, as this process sees it; or -ESRCH. */
+int reaper_find(int pid, int ns_pid)
 {
-	int child = -ESRCH;
+	struct wanted w = { .ns_pid = ns_pid, .pid = -ESRCH };
 
-	for_each_child(pid, is_ours, &child);
-	return child;
+	for_each_child(pid, is_wanted, &w);
+	return w.pid;
 }
 
 struct dead {
+	int wanted; /* its pid in its namespace; UNKNOWN for all */
 	int ns_pids[MAX_CHILDREN];
 	int nr;
 	bool alive; /* there is one that is not dead */
@@ -123,18 +137,22 @@ struct dead {
 static bool count_dead(int child, enum child state, void *arg)
 {
 	struct dead *d = arg;
+	int ns_pid = state == OTHER ? NONE : proc_status(child, "NSpid:");
 
+	if (ns_pid < 0 || (d->wanted != UNKNOWN && d->wanted != ns_pid))
+		return false;
 	d->alive |= state == ALIVE;
 	if (state == KILLED)
-		d->ns_pids[d->nr++] = proc_status(child, "NSpid:");
+		d->ns_pids[d->nr++] = ns_pid;
 	return d->nr == MAX_CHILDREN;
 }
 
-static struct dead find_dead(int pid)
+static struct dead find_dead(int pid, int ns_pid)
 {
-	struct dead d = {};
+	struct dead d = { .wanted = ns_pid };
 
-	for_each_child(pid, count_dead, &d);
+	if (ns_pid != NONE)
+		for_each_child(pid, count_dead, &d);
 	return d;
 }
 
@@ -151,13 +169,13 @@ static void wait_injected(int pid, uint64_t syscall_ip, const struct dead *d)
 }
 
 /*
- * Has @pid wait for its dead children that it does not know of, if this process has stopped
+ * Has @pid wait for its dead child @ns_pid, that it does not know of, if this process has stopped
  * it. If it runs, it is left to the process that watches: a thread that does not stop in
  * time stops later, and is let go when its tracer ends.
  */
-void reaper_reap(int pid, uint64_t syscall_ip)
+void reaper_reap(int pid, int ns_pid, uint64_t syscall_ip)
 {
-	struct dead d = find_dead(pid);
+	struct dead d = find_dead(pid, ns_pid);
 
 	if (d.nr && proc_status(pid, "TracerPid:") == getpid())
 		wait_injected(pid, syscall_ip, &d);
@@ -166,13 +184,13 @@ void reaper_reap(int pid, uint64_t syscall_ip)
 static void reap_when_dead(const struct watched *w)
 {
 	struct timespec step = { .tv_nsec = DEATH_STEP_MS * 1000000l };
-	struct dead d = find_dead(w->pid);
+	struct dead d = find_dead(w->pid, w->ns_pid);
 	struct stopped s;
 	int ms, ret;
 
 	for (ms = 0; d.alive && ms < DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS) {
 		nanosleep(&step, NULL);
-		d = find_dead(w->pid);
+		d = find_dead(w->pid, w->ns_pid);
 	}
 	if (!d.nr)
 		return;
@@ -191,8 +209,8 @@ static void reap_when_dead(const struct watched *w)
  */
 static int watch(void *arg)
 {
+	struct watched last = { .ns_pid = NONE }, next;
 	struct pollfd closed = { .fd = 0 };
-	struct watched one;
 	int *fds = arg;
 
 	/* What is open in criu, userfaultfds of others among it, must not be kept open by this. */
@@ -204,8 +222,12 @@ static int watch(void *arg)
 	signal(SIGTERM, SIG_IGN);
 	while (poll(&closed, 1, -1) != 1)
 		;
-	while (read(closed.fd, &one, sizeof(one)) == sizeof(one))
-		reap_when_dead(&one);
+	while (read(closed.fd, &next, sizeof(next)) == sizeof(next)) {
+		if (last.ns_pid != UNKNOWN || next.pid != last.pid)
+			reap_when_dead(&last);
+		last = next;
+	}
+	reap_when_dead(&last);
 	_exit(0);
 }
 
@@ -229,27 +251,44 @@ void reaper_start(void)
 		to_watcher = fds[1];
 }
 
-/*
- * Begins to watch over a task that is about to get such a child. Returns 0; -EAGAIN when
- * there is no process that watches, or there are as many as fit into a pipe, some 4000;
- * another -errno.
- */
-int reaper_watch(int pid, uint64_t syscall_ip)
+static int tell_watcher(int pid, int ns_pid, uint64_t syscall_ip)
 {
-	struct watched w = { .pid = pid, .syscall_ip = syscall_ip };
+	struct watched w = { .pid = pid, .ns_pid = ns_pid, .syscall_ip = syscall_ip };
 
 	if (watcher < 0)
 		return -EAGAIN;
 	return write(to_watcher, &w, sizeof(w)) == sizeof(w) ? 0 : -errno;
 }
 
-/* Ends watching; children that are still there are waited for. */
+/*
+ * Begins to watch over a task that is about to get such a child. Returns 0; -EAGAIN when
+ * there is no process that watches, or there are as many as fit into a pipe, some 2000;
+ * another -errno.
+ */
+int reaper_watch(int pid, uint64_t syscall_ip)
+{
+	return tell_watcher(pid, UNKNOWN, syscall_ip);
+}
+
+/* Which child it was, by its pid in its namespace; negative when there is none. Returns as reaper_watch() does. */
+int reaper_watch_child(int pid, int ns_pid, uint64_t syscall_ip)
+{
+	return tell_watcher(pid, ns_pid < 0 ? NONE : ns_pid, syscall_ip);
+}
+
+/*
+ * Ends watching; children that are still there are waited for. Not for ever: a task in a cgroup
+ * that somebody freezes meanwhile does nothing until that is over, and the process waits for it.
+ */
 void reaper_end(void)
 {
+	struct timespec step = { .tv_nsec = DEATH_STEP_MS * 1000000l };
+	int ms;
+
 	if (watcher < 0)
 		return;
 	close(to_watcher);
-	while (waitpid(watcher, NULL, __WALL) < 0 && errno == EINTR)
-		;
+	for (ms = 0; ms < 2 * DEATH_TIMEOUT_MS && !waitpid(watcher, NULL, __WALL | WNOHANG); ms += DEATH_STEP_MS)
+		nanosleep(&step, NULL);
 	watcher = to_watcher = -1;
 }

@@ -7,7 +7,9 @@
  * MADV_DONTFORK without a page; or "hugetlb", of 2 MiB; or "neighbour", which gets another of its
  * kind beside it at SIGUSR1; or "watched", of which another process, HELPER of which the pid is in
  * REPORT as well, has a userfaultfd; or "pinned", of which that process has pinned some pages as
- * for DMA, with the kernel's test for that; or "none".
+ * for DMA, with the kernel's test for that; or "file", REPORT.file, of which it has written to its
+ * private mapping; or a child without exit signal: "child", which goes on; or "dead", of which it
+ * says at SIGUSR1 what waiting for it returns, in REPORT; or "none".
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -159,6 +161,40 @@ static pid_t pin(char *p)
 	return helper;
 }
 
+static void map_file(const char *report)
+{
+	static char zeroes[BYTES];
+	char path[4096], *p;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s.file", report);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd < 0 || write(fd, zeroes, BYTES) != BYTES)
+		_exit(1);
+	p = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	if (p == MAP_FAILED)
+		_exit(1);
+	close(fd);
+	memset(p, 0x5a, BYTES);
+}
+
+static pid_t quiet_child(void)
+{
+	pid_t child = syscall(SYS_clone, 0, NULL, NULL, NULL, 0);
+
+	while (!child)
+		pause();
+	return child;
+}
+
+static volatile sig_atomic_t asked;
+
+static void ask(int sig)
+{
+	(void)sig;
+	asked = 1;
+}
+
 int main(int argc, char **argv)
 {
 	static const int advices[] = { MADV_SEQUENTIAL, MADV_RANDOM, MADV_DONTDUMP, MADV_HUGEPAGE, MADV_NOHUGEPAGE };
@@ -189,10 +225,23 @@ int main(int argc, char **argv)
 		helper = watch(area(MAP_PRIVATE, 0));
 	else if (!strcmp(kind, "pinned"))
 		helper = pin(area(MAP_PRIVATE, 0));
+	else if (!strcmp(kind, "file"))
+		map_file(argv[1]);
+	else if (!strcmp(kind, "child") || !strcmp(kind, "dead"))
+		helper = quiet_child();
 	else if (strcmp(kind, "none"))
 		return 2;
+	if (!strcmp(kind, "dead")) {
+		signal(SIGUSR1, ask);
+		kill(helper, SIGKILL);
+	}
 	report = fopen(argv[1], "w");
 	fprintf(report, "%d %d\n", getpid(), helper);
+	fclose(report);
+	while (!asked)
+		pause();
+	report = fopen(argv[1], "w");
+	fprintf(report, "%d\n", waitpid(helper, NULL, __WALL));
 	fclose(report);
 	for (;;)
 		pause();
