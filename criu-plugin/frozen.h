@@ -31,10 +31,10 @@ struct frozen {
 	const struct freezer *freezer;
 	struct cr_plugin_protect_mem args;
 	uint64_t start_time;
-	bool armed;  /* a round of tracking with "deactivate" began in this dump */
+	bool armed;	    /* a round of tracking with "deactivate" began in this dump */
 	bool cgroup_frozen; /* it was before the dump, and will be when it is resumed */
-	bool asked;  /* the user wants this freezer and no other */
-	bool listed; /* it is known which pages are to be saved: args is complete */
+	bool asked;	    /* the user wants this freezer and no other */
+	bool listed;	    /* it is known which pages are to be saved: args is complete */
 	/* Those of args, until then. */
 	struct cr_plugin_vma *vmas;
 	/* Which of the mappings the freezer took care of. */
@@ -50,9 +50,9 @@ struct frozen {
 	int child;
 	int ns_pid;		/* ... as it is in its namespace */
 	uint64_t private_pages; /* how many it has of private mappings of files */
-	bool cloned;  /* all that criu wants is in the child, even which pages there are */
-	bool tracked; /* the userfaultfd is the keeper's */
-	bool served;  /* its faults are */
+	bool cloned;		/* all that criu wants is in the child, even which pages there are */
+	bool tracked;		/* the userfaultfd is the keeper's */
+	bool served;		/* its faults are */
 	bool ended;
 	struct keeper_msg kept;
 

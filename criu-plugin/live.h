@@ -11,7 +11,7 @@
 
 /* What a live dump needs to know of a task beside what criu tells. */
 struct live_task {
-	bool armed; /* a round of tracking with "deactivate" began in this dump */
+	bool armed;	    /* a round of tracking with "deactivate" began in this dump */
 	bool cgroup_frozen; /* it was in a frozen cgroup when criu came, and will be again */
 	int image_dir;
 };
