@@ -529,7 +529,7 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 
 	t->pid = args->pid;
 	ret = task_start_time(t->pid, &t->start_time);
-	/* Rounds that the keeper does not know of any more count, too. */
+	/* Whatever the keeper knows: it may have been killed since. */
 	t->soft_dirty_lost = tracker && tracker->reset;
 	if (!ret && !tracker)
 		ret = look_back(t, parent);
@@ -543,6 +543,9 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	if (pagemap < 0)
 		goto out;
 	ret = uffd = get_uffd(t, tracker, keeper, pagemap, parent, args);
+	/* Nor was it ever, if it is a 32-bit task. */
+	if (uffd == -EOPNOTSUPP)
+		t->soft_dirty_lost = false;
 	if (uffd < 0)
 		goto out;
 	ret = walk_current(t, tracker, keeper, pagemap, &uffd, args);
