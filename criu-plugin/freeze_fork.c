@@ -128,7 +128,7 @@ static uint64_t meminfo(const char *key)
  * Where memory is not overcommitted (vm.overcommit_memory is 2), clone() takes of what can be
  * promised as much as the task has been promised, and others may ask meanwhile.
  */
-static bool can_be_promised(int pid)
+static bool can_be_promised(const struct proc_status *status)
 {
 	uint64_t limit, used;
 	int kib;
@@ -137,7 +137,7 @@ static bool can_be_promised(int pid)
 		return true;
 	limit = meminfo("CommitLimit:");
 	used = meminfo("Committed_AS:");
-	kib = proc_status(pid, "VmData:");
+	kib = proc_status_number(status, "VmData:");
 	return kib >= 0 && used < limit && limit - used >= 2 * ((uint64_t)kib << 10);
 }
 
@@ -145,7 +145,7 @@ static bool can_be_promised(int pid)
  * Whether there is room for a copy of all pages: the task may write to each of them, and
  * so may the others, of which there are such children already.
  */
-static bool fits(const struct frozen *f)
+static bool fits(const struct frozen *f, const struct proc_status *status)
 {
 	uint64_t bytes = f->bytes;
 	const struct frozen *other;
@@ -153,7 +153,7 @@ static bool fits(const struct frozen *f)
 	for (other = live_first(); other; other = other->next)
 		if (other->child >= 0)
 			bytes += other->bytes;
-	return bytes <= meminfo("MemAvailable:") && bytes <= cgroup_left(f->args.pid) && can_be_promised(f->args.pid);
+	return bytes <= meminfo("MemAvailable:") && bytes <= cgroup_left(f->args.pid) && can_be_promised(status);
 }
 
 /* Whether children of @pid are in its own pid namespace. Elsewhere the first one is that one's init. */
@@ -228,7 +228,7 @@ static int adopt(struct frozen *f, const void *code, size_t code_bytes)
 }
 
 /* Why @f's task cannot have a child that is stopped and not in the way; NULL if it can. */
-static const char *child_unwanted(const struct frozen *f)
+static const char *child_unwanted(const struct frozen *f, const struct proc_status *status)
 {
 	if (!clones_into_own_namespace(f->args.pid))
 		return "its children are in another pid namespace";
@@ -236,14 +236,14 @@ static const char *child_unwanted(const struct frozen *f)
 	if (f->cgroup_frozen)
 		return "it was in a frozen cgroup";
 	/* Of a private one that it shares with a child, it may not get a copy: it would be killed. */
-	if (proc_status(f->args.pid, "HugetlbPages:") > 0)
+	if (proc_status_number(status, "HugetlbPages:") > 0)
 		return "it has hugetlb pages";
 	return NULL;
 }
 
-static int make_child(struct frozen *f)
+static int make_child(struct frozen *f, const struct proc_status *status)
 {
-	const char *unwanted = child_unwanted(f);
+	const char *unwanted = child_unwanted(f, status);
 	unsigned char code[CODE_BYTES];
 	long ns_pid = -1;
 	int ret;
@@ -252,7 +252,7 @@ static int make_child(struct frozen *f)
 		host_log(f->asked ? HOST_ERROR : HOST_INFO, "%d: fork cannot freeze it: %s\n", f->args.pid, unwanted);
 		return -EPERM;
 	}
-	if (!fits(f)) {
+	if (!fits(f, status)) {
 		log_info("%d: there is not enough memory for a copy of all its pages\n", f->args.pid);
 		return -ENOMEM;
 	}
@@ -306,7 +306,7 @@ static bool same_maps(int pid, int child)
  * Why criu cannot learn from the child what there is in the task; NULL if it can. None of
  * this takes longer for larger mappings.
  */
-static const char *child_lacks(const struct frozen *f)
+static const char *child_lacks(const struct frozen *f, const struct proc_status *status)
 {
 	static const struct scan_filter dumped = {
 		.inverted = PAGE_IS_PFNZERO,
@@ -318,7 +318,7 @@ static const char *child_lacks(const struct frozen *f)
 	size_t i;
 
 	/* clone() unlocks mappings, and leaves out those with MADV_DONTFORK. */
-	if (proc_status(f->args.pid, "VmLck:") != 0)
+	if (proc_status_number(status, "VmLck:") != 0)
 		return "which mappings are locked";
 	if (!same_maps(f->args.pid, f->child))
 		return "a mapping";
@@ -387,22 +387,24 @@ static int verify_fork(const struct frozen *f)
 }
 
 /* About what a copy of all private memory takes. */
-static uint64_t private_bytes(int pid)
+static uint64_t private_bytes(const struct proc_status *status)
 {
-	int anon = proc_status(pid, "RssAnon:"), swap = proc_status(pid, "VmSwap:");
+	int anon = proc_status_number(status, "RssAnon:"), swap = proc_status_number(status, "VmSwap:");
 
 	return ((uint64_t)(anon > 0 ? anon : 0) + (swap > 0 ? swap : 0)) << 10;
 }
 
 static int freeze_fork(struct frozen *f)
 {
+	struct proc_status status;
 	const char *lacks;
 	size_t i;
 	int ret;
 
+	proc_status_read(f->args.pid, &status);
 	if (!f->listed)
-		f->bytes = private_bytes(f->args.pid);
-	ret = make_child(f);
+		f->bytes = private_bytes(&status);
+	ret = make_child(f, &status);
 	if (ret)
 		return ret;
 	ret = count_private(f, &f->private_pages);
@@ -414,7 +416,7 @@ static int freeze_fork(struct frozen *f)
 		f->covered[i] = !refusal_fork(&f->args.vmas[i]);
 	if (f->listed)
 		return 0;
-	lacks = child_lacks(f);
+	lacks = child_lacks(f, &status);
 	if (lacks)
 		log_info("%d: its child lacks %s; its pages are listed while it is stopped\n", f->args.pid, lacks);
 	f->cloned = !lacks;

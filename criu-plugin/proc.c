@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proc.h"
 
@@ -19,28 +20,46 @@ int proc_open(int pid, const char *name, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Reads /proc/PID/status; of a task that is gone it is empty. */
+void proc_status_read(int pid, struct proc_status *status)
+{
+	int fd = proc_open(pid, "status", O_RDONLY);
+	ssize_t len = 0, got = fd < 0 ? 0 : 1;
+
+	while (got > 0) {
+		got = read(fd, status->text + len, sizeof(status->text) - 1 - len);
+		len += got > 0 ? got : 0;
+	}
+	status->text[len] = '\0';
+	if (fd >= 0)
+		close(fd);
+}
+
 /*
- * The last number in the line of /proc/PID/status that begins with @key: of "NSpid:", the
- * pid in the innermost namespace. Returns -1 when there is none.
+ * The last number in the line that begins with @key: of "NSpid:", the pid in the innermost
+ * namespace. Returns -1 when there is none.
  */
+int proc_status_number(const struct proc_status *status, const char *key)
+{
+	const char *line = status->text, *p;
+	size_t len = strlen(key);
+
+	while (strncmp(line, key, len)) {
+		line = strchr(line, '\n');
+		if (!line)
+			return -1;
+		line++;
+	}
+	for (p = line + strcspn(line, "\n"); p > line && *p != '\t'; p--)
+		;
+	return p > line ? atoi(p) : -1;
+}
+
+/* The same, when it is one number only. */
 int proc_status(int pid, const char *key)
 {
-	char path[32], line[256];
-	int number = -1;
-	FILE *f;
+	struct proc_status status;
 
-	snprintf(path, sizeof(path), "/proc/%d/status", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return -1;
-	while (fgets(line, sizeof(line), f)) {
-		const char *last = strrchr(line, '\t');
-
-		if (!strncmp(line, key, strlen(key)) && last) {
-			number = atoi(last);
-			break;
-		}
-	}
-	fclose(f);
-	return number;
+	proc_status_read(pid, &status);
+	return proc_status_number(&status, key);
 }
