@@ -63,8 +63,8 @@ static const char *refusal_fork(const struct cr_plugin_vma *vma)
 	return NULL;
 }
 
-/* A number in a file, as of a cgroup; "max" and what cannot be read is UINT64_MAX. */
-static uint64_t cgroup_number(const char *dir, const char *name)
+/* A number in a small file, as those of cgroups are; "max" and what cannot be read is UINT64_MAX. */
+static uint64_t file_number(const char *dir, const char *name)
 {
 	unsigned long long n;
 	char path[4352];
@@ -98,7 +98,7 @@ static uint64_t cgroup_left(int pid)
 	}
 	fclose(f);
 	while (strlen(dir) > strlen("/sys/fs/cgroup/") && (slash = strrchr(dir, '/'))) {
-		uint64_t max = cgroup_number(dir, "memory.max"), used = cgroup_number(dir, "memory.current");
+		uint64_t max = file_number(dir, "memory.max"), used = file_number(dir, "memory.current");
 
 		if (max != UINT64_MAX && used != UINT64_MAX && left > (max > used ? max - used : 0))
 			left = max > used ? max - used : 0;
@@ -133,7 +133,7 @@ static bool can_be_promised(const struct proc_status *status)
 	uint64_t limit, used;
 	int kib;
 
-	if (cgroup_number("/proc/sys/vm", "overcommit_memory") != 2)
+	if (file_number("/proc/sys/vm", "overcommit_memory") != 2)
 		return true;
 	limit = meminfo("CommitLimit:");
 	used = meminfo("Committed_AS:");
@@ -188,29 +188,29 @@ static void end_fork(struct frozen *f)
  * The child has its task's seccomp, which may kill it for what is injected. criu has suspended
  * that for the task with an option, which the ones that are set here take the place of.
  */
-static int set_options(int child)
+static int set_options(int child, const struct proc_status *status)
 {
 	unsigned long options = PTRACE_O_EXITKILL;
 
-	if (proc_status(child, "Seccomp:") > 0)
+	if (proc_status_number(status, "Seccomp:") > 0)
 		options |= PTRACE_O_SUSPEND_SECCOMP;
 	return ptrace(PTRACE_SETOPTIONS, child, 0, options) ? -errno : 0;
 }
 
-/* Takes charge of the child that just appeared, stopped, under ptrace. */
-static int adopt(struct frozen *f, const void *code, size_t code_bytes)
+/* Takes charge of the child that just appeared, stopped, under ptrace. @status: its task's. */
+static int adopt(struct frozen *f, const struct proc_status *status, const void *code, size_t code_bytes)
 {
-	int status, mem, ret;
+	int wstatus, mem, ret;
 	long closed;
 
 	f->child = reaper_find(f->args.pid, f->ns_pid);
 	if (f->child < 0)
 		return f->child;
-	while ((ret = waitpid(f->child, &status, __WALL)) < 0 && errno == EINTR)
+	while ((ret = waitpid(f->child, &wstatus, __WALL)) < 0 && errno == EINTR)
 		;
-	if (ret < 0 || !WIFSTOPPED(status))
+	if (ret < 0 || !WIFSTOPPED(wstatus))
 		return -ECHILD;
-	ret = set_options(f->child);
+	ret = set_options(f->child, status);
 	if (ret)
 		return ret;
 	mem = proc_open(f->child, "mem", O_RDWR);
@@ -269,7 +269,7 @@ static int make_child(struct frozen *f, const struct proc_status *status)
 	reaper_watch_child(f->args.pid, f->ns_pid, f->args.syscall_ip);
 	if (ret)
 		return ret;
-	ret = adopt(f, code, sizeof(code));
+	ret = adopt(f, status, code, sizeof(code));
 	if (ret)
 		end_fork(f);
 	return ret;

@@ -390,7 +390,8 @@ static int arm_task(struct task *t, const struct tracker *tracker, int uffd, con
 	return 0;
 }
 
-static int walk_task(struct task *t, const struct tracker *tracker, int uffd, int pagemap,
+/* Ends a round and, if the task runs on, begins the next. */
+static int walk_task(struct task *t, const struct tracker *tracker, int keeper, int uffd, int pagemap,
 		     const struct cr_plugin_track_mem *args)
 {
 	bool *tracked = calloc(args->nr_vmas, sizeof(*tracked));
@@ -398,7 +399,9 @@ static int walk_task(struct task *t, const struct tracker *tracker, int uffd, in
 
 	if (!tracked)
 		return -ENOMEM;
-	ret = ask_task(t, tracker, uffd, pagemap, args, tracked);
+	ret = args->runs_on ? begin_round(t, tracker, keeper, uffd) : 0;
+	if (!ret)
+		ret = ask_task(t, tracker, uffd, pagemap, args, tracked);
 	if (!ret && args->runs_on)
 		ret = arm_task(t, tracker, uffd, args, tracked);
 	free(tracked);
@@ -456,14 +459,12 @@ static void task_forget(struct task *t)
 	t->vmas_tracked = t->vmas_untracked = 0;
 }
 
-/* A round from begin to end; once more with a new userfaultfd if *@uffd is of a mm that was left. */
+/* walk_task(), once more with a new userfaultfd if *@uffd is of a mm that was left. */
 static int walk_current(struct task *t, const struct tracker *tracker, int keeper, int pagemap, int *uffd,
 			const struct cr_plugin_track_mem *args)
 {
-	int ret = args->runs_on ? begin_round(t, tracker, keeper, *uffd) : 0;
+	int ret = walk_task(t, tracker, keeper, *uffd, pagemap, args);
 
-	if (!ret)
-		ret = walk_task(t, tracker, *uffd, pagemap, args);
 	if (ret != -ESTALE)
 		return ret;
 
@@ -476,8 +477,7 @@ static int walk_current(struct task *t, const struct tracker *tracker, int keepe
 	*uffd = make_uffd(tracker, args);
 	if (*uffd < 0)
 		return *uffd;
-	ret = begin_round(t, tracker, keeper, *uffd);
-	return ret ?: walk_task(t, tracker, *uffd, pagemap, args);
+	return walk_task(t, tracker, keeper, *uffd, pagemap, args);
 }
 
 /*
@@ -488,19 +488,17 @@ static int walk_current(struct task *t, const struct tracker *tracker, int keepe
  *
  * Returns 0 or -ENOTSUP, as task_track() does.
  */
-static int give_up(struct task *t, const FrazilRounds *parent, int error)
+static int give_up(struct task *t, int error)
 {
-	bool all = t->soft_dirty_lost || rounds_find(parent, t->pid, t->start_time);
-
 	task_forget(t);
 	if (error != -ENOENT)
 		log_warn("%d: cannot be tracked: %s; %s\n", t->pid, keeper_strerror(error),
-			 all ? "all of its memory is dumped" : "criu's own tracking is used");
-	return all ? 0 : -ENOTSUP;
+			 t->soft_dirty_lost ? "all of its memory is dumped" : "criu's own tracking is used");
+	return t->soft_dirty_lost ? 0 : -ENOTSUP;
 }
 
-/* When memory is not to be tracked: what was done to the task when it was. */
-static int look_back(struct task *t, const FrazilRounds *parent)
+/* When memory is not to be tracked: what was done to the task when it was. Returns why give_up() is called. */
+static int look_back(struct task *t)
 {
 	struct keeper_msg msg;
 	int keeper = keeper_get(false), uffd = keeper < 0 ? -1 : ask_keeper(keeper, t, &msg);
@@ -509,7 +507,7 @@ static int look_back(struct task *t, const FrazilRounds *parent)
 		close(uffd);
 	if (keeper >= 0)
 		close(keeper);
-	return t->soft_dirty_lost || rounds_find(parent, t->pid, t->start_time) ? -EOPNOTSUPP : -ENOENT;
+	return t->soft_dirty_lost ? -EOPNOTSUPP : -ENOENT;
 }
 
 /*
@@ -529,10 +527,9 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 
 	t->pid = args->pid;
 	ret = task_start_time(t->pid, &t->start_time);
-	/* Whatever the keeper knows: it may have been killed since. */
-	t->soft_dirty_lost = tracker && tracker->reset;
+	t->soft_dirty_lost = rounds_find(parent, t->pid, t->start_time);
 	if (!ret && !tracker)
-		ret = look_back(t, parent);
+		ret = look_back(t);
 	if (ret)
 		goto out;
 	ret = keeper = keeper_get(args->runs_on);
@@ -543,9 +540,6 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	if (pagemap < 0)
 		goto out;
 	ret = uffd = get_uffd(t, tracker, keeper, pagemap, parent, args);
-	/* Nor was it ever, if it is a 32-bit task. */
-	if (uffd == -EOPNOTSUPP)
-		t->soft_dirty_lost = false;
 	if (uffd < 0)
 		goto out;
 	ret = walk_current(t, tracker, keeper, pagemap, &uffd, args);
@@ -557,7 +551,11 @@ out:
 		close(pagemap);
 	if (keeper >= 0)
 		close(keeper);
-	return ret < 0 ? give_up(t, parent, ret) : 0;
+	if (ret >= 0)
+		return 0;
+	/* Whatever the keeper knows: it may have been killed since. Nobody tracks a 32-bit task, though. */
+	t->soft_dirty_lost |= tracker && tracker->reset && ret != -EOPNOTSUPP;
+	return give_up(t, ret);
 }
 
 void task_fini(struct task *t)
