@@ -11,6 +11,7 @@
 #include "keeper.h"
 #include "scan.h"
 
+struct clone;
 struct freezer;
 
 /* Waits of 2^(n-1) to 2^n us, 0 for less than 1 us; the last one for all longer ones. */
@@ -47,8 +48,8 @@ struct frozen {
 	int look_ret;
 	/* The freezer's own. */
 	int uffd;
+	struct clone *clone;
 	int child;
-	int ns_pid;		/* ... as it is in its namespace */
 	uint64_t private_pages; /* how many it has of private mappings of files */
 	bool cloned;		/* all that criu wants is in the child, even which pages there are */
 	bool tracked;		/* the userfaultfd is the keeper's */

@@ -125,7 +125,7 @@ void live_begin(const struct freezer *asked)
 	}
 }
 
-/* The freezer that was asked for, or the first that works. */
+/* The freezer that was asked for, or the first that works. After -ETIMEDOUT the task is not to be used. */
 static int freeze(struct frozen *f)
 {
 	int i, ret = -ENOTSUP;
@@ -134,8 +134,8 @@ static int freeze(struct frozen *f)
 		if (!works[i])
 			continue;
 		ret = freeze_with(f, freezers[i]);
-		if (!ret)
-			return 0;
+		if (!ret || ret == -ETIMEDOUT)
+			return ret;
 		log_info("%d: cannot be frozen with %s: %s\n", f->args.pid, freezers[i]->name, strerror(-ret));
 	}
 	return f->asked ? ret : -ENOTSUP;
@@ -184,8 +184,8 @@ static int new_task(const struct cr_plugin_protect_mem *args, const struct live_
  * for them sees as well which are frozen. See CR_PLUGIN_HOOK__CLONE_MEM.
  *
  * Returns 0 when there is a process that tells what there is to know of them when the task runs
- * again; or -ENOTSUP, after which live_scan() is asked for them, and live_protect() does what
- * else is possible.
+ * again; -ENOTSUP, after which live_scan() is asked for them, and live_protect() does what
+ * else is possible; or -ETIMEDOUT, and the dump fails.
  */
 int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 {
@@ -204,7 +204,7 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 		log_info("%d: it is not frozen before its pages are listed: %s\n", args->pid, strerror(-ret));
 		if (f)
 			frozen_free(f);
-		return -ENOTSUP;
+		return ret == -ETIMEDOUT ? ret : -ENOTSUP;
 	}
 	put(f);
 	if (!f->freezer->whole)

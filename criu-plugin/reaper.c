@@ -26,6 +26,7 @@
 
 #include "host.h"
 #include "inject.h"
+#include "injected.h"
 #include "proc.h"
 #include "reaper.h"
 #include "stop.h"
@@ -37,13 +38,12 @@
 /* Of the process that watches. */
 #define WATCHER_STACK_BYTES (64 << 10)
 
-/* Children of one task that one call waits for. */
-#define MAX_CHILDREN 16
+/* What may be in the pipe: as much as the kernel gives by default, see pipe(7). */
+#define PIPE_BYTES (1 << 20)
 
 struct watched {
-	int pid;
-	int ns_pid; /* the child's; or UNKNOWN, NONE */
-	uint64_t syscall_ip;
+	int ns_pid;	    /* the child's; or UNKNOWN, NONE */
+	struct injected in; /* what the task was made to do for it, and may still be doing if it is UNKNOWN */
 };
 
 /* As it is about to be made, and criu may not live to tell; and when it was not made. */
@@ -103,69 +103,47 @@ static void for_each_child(int pid, bool (*fn)(int child, enum child state, void
 	fclose(f);
 }
 
-struct wanted {
+/* What has become of a child. */
+struct fate {
 	int ns_pid;
 	int pid;
+	enum child state;
 };
 
-static bool is_wanted(int child, enum child state, void *arg)
+static bool is_fate_of(int child, enum child state, void *arg)
 {
-	struct wanted *w = arg;
+	struct fate *fate = arg;
 
-	if (state != ALIVE || proc_status(child, "NSpid:") != w->ns_pid)
+	if (state == OTHER || proc_status(child, "NSpid:") != fate->ns_pid)
 		return false;
-	w->pid = child;
+	fate->pid = child;
+	fate->state = state;
 	return true;
+}
+
+static struct fate find_fate(int pid, int ns_pid)
+{
+	struct fate fate = { .ns_pid = ns_pid, .state = OTHER };
+
+	for_each_child(pid, is_fate_of, &fate);
+	return fate;
 }
 
 /* The child without exit signal of @pid that is @ns_pid in its namespace, as this process sees it; or -ESRCH. */
 int reaper_find(int pid, int ns_pid)
 {
-	struct wanted w = { .ns_pid = ns_pid, .pid = -ESRCH };
+	struct fate fate = find_fate(pid, ns_pid);
 
-	for_each_child(pid, is_wanted, &w);
-	return w.pid;
+	return fate.state == ALIVE ? fate.pid : -ESRCH;
 }
 
-struct dead {
-	int wanted; /* its pid in its namespace; UNKNOWN for all */
-	int ns_pids[MAX_CHILDREN];
-	int nr;
-	bool alive; /* there is one that is not dead */
-};
-
-static bool count_dead(int child, enum child state, void *arg)
-{
-	struct dead *d = arg;
-	int ns_pid = state == OTHER ? NONE : proc_status(child, "NSpid:");
-
-	if (ns_pid < 0 || (d->wanted != UNKNOWN && d->wanted != ns_pid))
-		return false;
-	d->alive |= state == ALIVE;
-	if (state == KILLED)
-		d->ns_pids[d->nr++] = ns_pid;
-	return d->nr == MAX_CHILDREN;
-}
-
-static struct dead find_dead(int pid, int ns_pid)
-{
-	struct dead d = { .wanted = ns_pid };
-
-	if (ns_pid != NONE)
-		for_each_child(pid, count_dead, &d);
-	return d;
-}
-
-/* Has a stopped task wait for children. */
-static void wait_injected(int pid, uint64_t syscall_ip, const struct dead *d)
+/* Has a stopped task wait for a dead child. */
+static void wait_injected(int pid, uint64_t syscall_ip, int ns_pid)
 {
 	long result = 0;
-	int i;
 
-	for (i = 0; i < d->nr; i++)
-		if (inject_syscall(pid, syscall_ip, SYS_wait4, &result, d->ns_pids[i], 0, __WALL | WNOHANG) ||
-		    result != d->ns_pids[i])
-			log_warn("%d: its child %d remains as a zombie until the task ends\n", pid, d->ns_pids[i]);
+	if (inject_syscall(pid, syscall_ip, SYS_wait4, &result, ns_pid, 0, __WALL | WNOHANG) || result != ns_pid)
+		log_warn("%d: its child %d remains as a zombie until the task ends\n", pid, ns_pid);
 }
 
 /*
@@ -175,32 +153,82 @@ static void wait_injected(int pid, uint64_t syscall_ip, const struct dead *d)
  */
 void reaper_reap(int pid, int ns_pid, uint64_t syscall_ip)
 {
-	struct dead d = find_dead(pid, ns_pid);
-
-	if (d.nr && proc_status(pid, "TracerPid:") == getpid())
-		wait_injected(pid, syscall_ip, &d);
+	if (find_fate(pid, ns_pid).state == KILLED && proc_status(pid, "TracerPid:") == getpid())
+		wait_injected(pid, syscall_ip, ns_pid);
 }
 
-static void reap_when_dead(const struct watched *w)
+static void wait_step(void)
 {
-	struct timespec step = { .tv_nsec = DEATH_STEP_MS * 1000000l };
-	struct dead d = find_dead(w->pid, w->ns_pid);
-	struct stopped s;
+	nanosleep(&(struct timespec){ .tv_nsec = DEATH_STEP_MS * 1000000l }, NULL);
+}
+
+/* Sees to it that a child is dead. Returns whether it is, and its parent can wait for it. */
+static bool kill_child(int pid, int ns_pid)
+{
+	struct fate fate = find_fate(pid, ns_pid);
+	int ms;
+
+	if (fate.state == ALIVE)
+		kill(fate.pid, SIGKILL);
+	for (ms = 0; fate.state == ALIVE && ms < DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS) {
+		wait_step();
+		fate = find_fate(pid, ns_pid);
+	}
+	/* Made when its parent had this process for a tracer already, it has it, too. */
+	if (fate.state == KILLED)
+		waitpid(fate.pid, NULL, __WALL | WNOHANG);
+	return fate.state == KILLED;
+}
+
+/*
+ * A process which cannot be stopped right now may be in a moment: criu, which dies, closes the pipe before
+ * it lets go of tasks; there may be memory again; or it wakes up. Returns as stop_process() does.
+ */
+static int stop_patiently(int pid, bool forever, struct stopped *s)
+{
 	int ms, ret;
 
-	for (ms = 0; d.alive && ms < DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS) {
-		nanosleep(&step, NULL);
-		d = find_dead(w->pid, w->ns_pid);
+	for (ms = 0; forever || ms < DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS) {
+		ret = stop_process(pid, s);
+		if (ret != -EPERM && ret != -ENOMEM && ret != -ETIMEDOUT)
+			break;
+		wait_step();
 	}
-	if (!d.nr)
+	return ret;
+}
+
+/* The task has a child of which criu has learned. */
+static void reap(const struct watched *w)
+{
+	struct stopped s;
+
+	if (!kill_child(w->in.pid, w->ns_pid) || stop_patiently(w->in.pid, false, &s))
 		return;
-	/* There may be memory for it again in a moment. */
-	for (ms = 0; (ret = stop_process(w->pid, &s)) == -ENOMEM && ms < DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS)
-		nanosleep(&step, NULL);
-	if (ret)
-		return;
-	wait_injected(w->pid, w->syscall_ip, &d);
+	wait_injected(w->in.pid, w->in.ip, w->ns_pid);
 	resume_process(&s);
+}
+
+/* The task was about to make a child, or has made it, and waits to be put back. */
+static void put_back(struct watched *w)
+{
+	struct stopped s;
+	long child = -1;
+
+	if (stop_patiently(w->in.pid, true, &s))
+		return;
+	if (!injected_undo(&w->in, &child) && child > 0 && kill_child(w->in.pid, child))
+		wait_injected(w->in.pid, w->in.ip, child);
+	resume_process(&s);
+}
+
+static bool is_last_of(const struct watched *w, size_t i, size_t nr)
+{
+	size_t k;
+
+	for (k = i + 1; k < nr; k++)
+		if (w[k].in.pid == w[i].in.pid)
+			return false;
+	return true;
 }
 
 /*
@@ -209,8 +237,9 @@ static void reap_when_dead(const struct watched *w)
  */
 static int watch(void *arg)
 {
-	struct watched last = { .ns_pid = NONE }, next;
 	struct pollfd closed = { .fd = 0 };
+	struct watched *w = NULL, *more;
+	size_t nr = 0, i;
 	int *fds = arg;
 
 	/* What is open in criu, userfaultfds of others among it, must not be kept open by this. */
@@ -222,12 +251,18 @@ static int watch(void *arg)
 	signal(SIGTERM, SIG_IGN);
 	while (poll(&closed, 1, -1) != 1)
 		;
-	while (read(closed.fd, &next, sizeof(next)) == sizeof(next)) {
-		if (last.ns_pid != UNKNOWN || next.pid != last.pid)
-			reap_when_dead(&last);
-		last = next;
+	do {
+		more = realloc(w, (nr + 1) * sizeof(*w));
+		if (!more)
+			break;
+		w = more;
+	} while (read(closed.fd, &w[nr], sizeof(*w)) == sizeof(*w) && ++nr);
+	for (i = 0; i < nr; i++) {
+		if (w[i].ns_pid > 0)
+			reap(&w[i]);
+		else if (w[i].ns_pid == UNKNOWN && is_last_of(w, i, nr))
+			put_back(&w[i]);
 	}
-	reap_when_dead(&last);
 	_exit(0);
 }
 
@@ -243,6 +278,7 @@ void reaper_start(void)
 
 	if (watcher >= 0 || pipe2(fds, O_CLOEXEC | O_NONBLOCK))
 		return;
+	fcntl(fds[1], F_SETPIPE_SZ, PIPE_BYTES);
 	watcher = clone(watch, stack + sizeof(stack), 0, fds);
 	close(fds[0]);
 	if (watcher < 0)
@@ -251,9 +287,9 @@ void reaper_start(void)
 		to_watcher = fds[1];
 }
 
-static int tell_watcher(int pid, int ns_pid, uint64_t syscall_ip)
+static int tell_watcher(const struct injected *in, int ns_pid)
 {
-	struct watched w = { .pid = pid, .ns_pid = ns_pid, .syscall_ip = syscall_ip };
+	struct watched w = { .ns_pid = ns_pid, .in = *in };
 
 	if (watcher < 0)
 		return -EAGAIN;
@@ -261,19 +297,22 @@ static int tell_watcher(int pid, int ns_pid, uint64_t syscall_ip)
 }
 
 /*
- * Begins to watch over a task that is about to get such a child. Returns 0; -EAGAIN when
+ * Begins to watch over a task that is about to be made to get such a child. Returns 0; -EAGAIN when
  * there is no process that watches, or there are as many as fit into a pipe, some 2000;
  * another -errno.
  */
-int reaper_watch(int pid, uint64_t syscall_ip)
+int reaper_watch(const struct injected *in)
 {
-	return tell_watcher(pid, UNKNOWN, syscall_ip);
+	return tell_watcher(in, UNKNOWN);
 }
 
-/* Which child it was, by its pid in its namespace; negative when there is none. Returns as reaper_watch() does. */
-int reaper_watch_child(int pid, int ns_pid, uint64_t syscall_ip)
+/*
+ * The task was put back; which child it got, by its pid in its namespace; negative when there is
+ * none. Returns as reaper_watch() does.
+ */
+int reaper_watch_child(const struct injected *in, int ns_pid)
 {
-	return tell_watcher(pid, ns_pid < 0 ? NONE : ns_pid, syscall_ip);
+	return tell_watcher(in, ns_pid < 0 ? NONE : ns_pid);
 }
 
 /*
@@ -282,13 +321,12 @@ int reaper_watch_child(int pid, int ns_pid, uint64_t syscall_ip)
  */
 void reaper_end(void)
 {
-	struct timespec step = { .tv_nsec = DEATH_STEP_MS * 1000000l };
 	int ms;
 
 	if (watcher < 0)
 		return;
 	close(to_watcher);
 	for (ms = 0; ms < 2 * DEATH_TIMEOUT_MS && !waitpid(watcher, NULL, __WALL | WNOHANG); ms += DEATH_STEP_MS)
-		nanosleep(&step, NULL);
+		wait_step();
 	watcher = to_watcher = -1;
 }

@@ -4,9 +4,11 @@
 
 #include <stdint.h>
 
+struct injected;
+
 void reaper_start(void);
-int reaper_watch(int pid, uint64_t syscall_ip);
-int reaper_watch_child(int pid, int ns_pid, uint64_t syscall_ip);
+int reaper_watch(const struct injected *in);
+int reaper_watch_child(const struct injected *in, int ns_pid);
 int reaper_find(int pid, int ns_pid);
 void reaper_reap(int pid, int ns_pid, uint64_t syscall_ip);
 void reaper_end(void);

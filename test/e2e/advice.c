@@ -6,7 +6,8 @@
  * is not the same in a child: "locked", "dontfork", "wipeonfork", or "gone", which is one for
  * MADV_DONTFORK without a page; or "hugetlb", of 2 MiB; or "neighbour", which gets another of its
  * kind beside it at SIGUSR1; or "watched", of which another process, HELPER of which the pid is in
- * REPORT as well, has a userfaultfd; or "pinned", of which that process has pinned some pages as
+ * REPORT as well, has a userfaultfd; or "unanswered", the same, and it is to be told of each child, but
+ * does not listen until it gets SIGUSR1; or "pinned", of which that process has pinned some pages as
  * for DMA, with the kernel's test for that; or "file", REPORT.file, of which it has written to its
  * private mapping; or a child without exit signal: "child", which goes on; or "dead", of which it
  * says at SIGUSR1 what waiting for it returns, in REPORT; or "none".
@@ -70,13 +71,32 @@ static void hugetlb(void)
 	memset(p, 0x5a, 2 << 20);
 }
 
+static void on_signal(int sig)
+{
+	(void)sig;
+}
+
+/* Takes one message at each signal. */
+static void listen_when_told(int uffd)
+{
+	struct uffd_msg msg;
+
+	setsid();
+	signal(SIGUSR1, on_signal);
+	for (;;) {
+		pause();
+		while (read(uffd, &msg, sizeof(msg)) == sizeof(msg))
+			;
+	}
+}
+
 /*
  * What is not there is for the other process to fill, and half of the rest is write-protected.
  * Returns the pid of that process, which is no child of this one.
  */
-static pid_t watch(char *p)
+static pid_t watch(char *p, uint64_t features)
 {
-	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP };
+	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | features };
 	struct uffdio_register reg = {
 		.range = { (uintptr_t)p, BYTES },
 		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
@@ -88,18 +108,14 @@ static pid_t watch(char *p)
 	int uffd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK), fds[2];
 	pid_t helper = -1;
 
-	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) || ioctl(uffd, UFFDIO_REGISTER, &reg) ||
-	    ioctl(uffd, UFFDIO_WRITEPROTECT, &wp) || pipe(fds)) {
+	if (uffd < 0 || ioctl(uffd, UFFDIO_API, &api) || pipe(fds)) {
 		perror("advice: userfaultfd");
 		_exit(1);
 	}
 	if (!fork()) {
 		helper = fork();
-		if (!helper) {
-			setsid();
-			for (;;)
-				pause();
-		}
+		if (!helper)
+			listen_when_told(uffd);
 		if (write(fds[1], &helper, sizeof(helper)) != sizeof(helper))
 			_exit(1);
 		_exit(0);
@@ -107,6 +123,11 @@ static pid_t watch(char *p)
 	wait(NULL);
 	if (read(fds[0], &helper, sizeof(helper)) != sizeof(helper))
 		_exit(1);
+	/* Not earlier: the other process would have to be told of itself. */
+	if (ioctl(uffd, UFFDIO_REGISTER, &reg) || ioctl(uffd, UFFDIO_WRITEPROTECT, &wp)) {
+		perror("advice: userfaultfd");
+		_exit(1);
+	}
 	close(fds[0]);
 	close(fds[1]);
 	close(uffd);
@@ -222,7 +243,9 @@ int main(int argc, char **argv)
 	else if (!strcmp(kind, "hugetlb"))
 		hugetlb();
 	else if (!strcmp(kind, "watched"))
-		helper = watch(area(MAP_PRIVATE, 0));
+		helper = watch(area(MAP_PRIVATE, 0), 0);
+	else if (!strcmp(kind, "unanswered"))
+		helper = watch(area(MAP_PRIVATE, 0), UFFD_FEATURE_EVENT_FORK);
 	else if (!strcmp(kind, "pinned"))
 		helper = pin(area(MAP_PRIVATE, 0));
 	else if (!strcmp(kind, "file"))

@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A task is made to clone itself while it is stopped, and the child, which shares its pages until
+ * one of them is written to, is never let run.
+ *
+ * The child begins under ptrace of criu (CLONE_PTRACE) and is killed when criu goes away
+ * (PTRACE_O_EXITKILL). It is made to close all descriptors, so that nothing is held open for
+ * longer, and has no exit signal, so that the task does not hear of it. But it is a child of
+ * the task, which has to wait for it in the end: reaper.c. When the task ends before that,
+ * the child is left to whoever such children are left to.
+ *
+ * clone() takes longer the more memory there is, and criu may be killed meanwhile: so what the
+ * task is made to do is of a kind that it survives that, see injected_start().
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "clone.h"
+#include "host.h"
+#include "inject.h"
+#include "proc.h"
+#include "reaper.h"
+
+static struct clone *all;
+
+/* A number in a small file, as those of cgroups are; "max" and what cannot be read is UINT64_MAX. */
+static uint64_t file_number(const char *dir, const char *name)
+{
+	unsigned long long n;
+	char path[4352];
+	FILE *f;
+	int got;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	f = fopen(path, "re");
+	if (!f)
+		return UINT64_MAX;
+	got = fscanf(f, "%llu", &n);
+	fclose(f);
+	return got == 1 ? n : UINT64_MAX;
+}
+
+/* What the memory cgroups (v2) of a task leave it. */
+static uint64_t cgroup_left(int pid)
+{
+	char line[4096], dir[4224] = "", *slash;
+	uint64_t left = UINT64_MAX;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/%d/cgroup", pid);
+	f = fopen(line, "re");
+	if (!f)
+		return left;
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "0::", 3))
+			snprintf(dir, sizeof(dir), "/sys/fs/cgroup%s", line + 3);
+	}
+	fclose(f);
+	while (strlen(dir) > strlen("/sys/fs/cgroup/") && (slash = strrchr(dir, '/'))) {
+		uint64_t max = file_number(dir, "memory.max"), used = file_number(dir, "memory.current");
+
+		if (max != UINT64_MAX && used != UINT64_MAX && left > (max > used ? max - used : 0))
+			left = max > used ? max - used : 0;
+		*slash = '\0';
+	}
+	return left;
+}
+
+/* A number in /proc/meminfo, in bytes. */
+static uint64_t meminfo(const char *key)
+{
+	unsigned long long kib = 0;
+	size_t len = strlen(key);
+	char line[128];
+	FILE *f = fopen("/proc/meminfo", "re");
+
+	if (!f)
+		return 0;
+	while (fgets(line, sizeof(line), f))
+		if (!strncmp(line, key, len) && sscanf(line + len, " %llu", &kib) == 1)
+			break;
+	fclose(f);
+	return kib << 10;
+}
+
+/*
+ * Where memory is not overcommitted (vm.overcommit_memory is 2), clone() takes of what can be
+ * promised as much as the task has been promised, and others may ask meanwhile.
+ */
+static bool can_be_promised(const struct proc_status *status)
+{
+	uint64_t limit, used;
+	int kib;
+
+	if (file_number("/proc/sys/vm", "overcommit_memory") != 2)
+		return true;
+	limit = meminfo("CommitLimit:");
+	used = meminfo("Committed_AS:");
+	kib = proc_status_number(status, "VmData:");
+	return kib >= 0 && used < limit && limit - used >= 2 * ((uint64_t)kib << 10);
+}
+
+/*
+ * Whether there is room for a copy of all pages: the task may write to each of them, and
+ * so may the others, of which there are such children already.
+ */
+static bool fits(const struct clone *c, const struct proc_status *status)
+{
+	const struct clone *other;
+	uint64_t bytes = c->bytes;
+
+	for (other = all; other; other = other->next)
+		bytes += other->bytes;
+	return bytes <= meminfo("MemAvailable:") && bytes <= cgroup_left(c->in.pid) && can_be_promised(status);
+}
+
+/* Whether children of @pid are in its own pid namespace. Elsewhere the first one is that one's init. */
+static bool clones_into_own_namespace(int pid)
+{
+	char path[64], own[64] = "", children[64] = "";
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
+	if (readlink(path, own, sizeof(own) - 1) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/ns/pid_for_children", pid);
+	return readlink(path, children, sizeof(children) - 1) >= 0 && !strcmp(own, children);
+}
+
+static void end_child(const struct clone *c)
+{
+	if (c->mem >= 0)
+		close(c->mem);
+	if (c->pagemap >= 0)
+		close(c->pagemap);
+	if (c->child < 0)
+		return;
+	kill(c->child, SIGKILL);
+	while (waitpid(c->child, NULL, __WALL) < 0 && errno == EINTR)
+		;
+	reaper_reap(c->in.pid, c->ns_pid, c->in.ip);
+}
+
+/*
+ * The child has its task's seccomp, which may kill it for what is injected. criu has suspended
+ * that for the task with an option, which the ones that are set here take the place of.
+ */
+static int set_options(const struct clone *c)
+{
+	unsigned long options = PTRACE_O_EXITKILL;
+
+	if (c->seccomp)
+		options |= PTRACE_O_SUSPEND_SECCOMP;
+	return ptrace(PTRACE_SETOPTIONS, c->child, 0, options) ? -errno : 0;
+}
+
+/* Takes charge of the child that just appeared, stopped, under ptrace. */
+static int adopt(struct clone *c)
+{
+	int wstatus, ret;
+	long closed;
+
+	c->child = reaper_find(c->in.pid, c->ns_pid);
+	if (c->child < 0)
+		return c->child;
+	while ((ret = waitpid(c->child, &wstatus, __WALL)) < 0 && errno == EINTR)
+		;
+	if (ret < 0 || !WIFSTOPPED(wstatus))
+		return -ECHILD;
+	ret = set_options(c);
+	if (ret)
+		return ret;
+	c->mem = proc_open(c->child, "mem", O_RDWR);
+	if (c->mem < 0)
+		return c->mem;
+	/* Nothing may stay open for longer because of it: sockets, pipes, locks. */
+	ret = inject_syscall(c->child, c->in.ip, SYS_close_range, &closed, 0, ~0u, 0);
+	if (ret || closed)
+		return ret ?: closed;
+	if (pwrite(c->mem, c->code, sizeof(c->code), c->in.ip) != sizeof(c->code))
+		return -EIO;
+	c->pagemap = proc_open(c->child, "pagemap", O_RDONLY);
+	return c->pagemap < 0 ? c->pagemap : 0;
+}
+
+/* Why a task cannot have a child that is stopped and not in the way; NULL if it can. */
+static const char *child_unwanted(const struct clone_wish *wish, const struct proc_status *status)
+{
+	if (!clones_into_own_namespace(wish->pid))
+		return "its children are in another pid namespace";
+	/* Nothing can be run in it, and so nothing be waited for, when that is restored. */
+	if (wish->cgroup_frozen)
+		return "it was in a frozen cgroup";
+	/* Of a private one that it shares with a child, it may not get a copy: it would be killed. */
+	if (proc_status_number(status, "HugetlbPages:") > 0)
+		return "it has hugetlb pages";
+	return NULL;
+}
+
+/* About what a copy of all private memory takes. */
+static uint64_t private_bytes(const struct proc_status *status)
+{
+	int anon = proc_status_number(status, "RssAnon:"), swap = proc_status_number(status, "VmSwap:");
+
+	return ((uint64_t)(anon > 0 ? anon : 0) + (swap > 0 ? swap : 0)) << 10;
+}
+
+static int read_code(struct clone *c)
+{
+	int mem = proc_open(c->in.pid, "mem", O_RDONLY), ret;
+
+	if (mem < 0)
+		return mem;
+	ret = pread(mem, c->code, sizeof(c->code), c->in.ip) == sizeof(c->code) ? 0 : -EIO;
+	close(mem);
+	return ret;
+}
+
+/* Has the task call clone(). Returns 0 or -errno: the task is as before, unless that is -ETIMEDOUT. */
+static int make_child(struct clone *c)
+{
+	long ns_pid = -1;
+	int ret = reaper_watch(&c->in);
+
+	if (ret)
+		return ret;
+	ret = injected_start(&c->in, SYS_clone, CLONE_PTRACE, 0, 0);
+	if (!ret) {
+		host_log(HOST_DEBUG, "%d: it clones itself\n", c->in.pid);
+		ret = injected_finish(&c->in, &ns_pid);
+	}
+	/* Who watches puts it back, and kills the child, when that is over. */
+	if (ret == -ETIMEDOUT) {
+		log_err("%d: clone() does not end; somebody who watches its memory with a userfaultfd should answer\n",
+			c->in.pid);
+		return ret;
+	}
+	if (!ret && ns_pid < 0)
+		ret = ns_pid;
+	reaper_watch_child(&c->in, ret ?: ns_pid);
+	c->ns_pid = ns_pid;
+	return ret;
+}
+
+static int make(struct clone *c, const struct clone_wish *wish)
+{
+	struct proc_status status;
+	const char *unwanted;
+	int ret;
+
+	proc_status_read(wish->pid, &status);
+	c->bytes = wish->bytes ?: private_bytes(&status);
+	c->seccomp = proc_status_number(&status, "Seccomp:") > 0;
+	unwanted = child_unwanted(wish, &status);
+	if (unwanted) {
+		host_log(wish->asked ? HOST_ERROR : HOST_INFO, "%d: fork cannot freeze it: %s\n", wish->pid, unwanted);
+		return -EPERM;
+	}
+	ret = injected_prepare(&c->in, wish->pid, wish->syscall_ip);
+	if (ret)
+		return ret;
+	if (!fits(c, &status)) {
+		log_info("%d: there is not enough memory for a copy of all its pages\n", wish->pid);
+		return -ENOMEM;
+	}
+	ret = read_code(c);
+	if (!ret)
+		ret = make_child(c);
+	return ret ?: adopt(c);
+}
+
+/*
+ * Makes a child of a stopped task, to be ended with clone_free(). Returns 0 or -errno, when the task
+ * is as before, unless that is -ETIMEDOUT: then it is not to be used until criu has ended.
+ */
+int clone_new(const struct clone_wish *wish, struct clone **new)
+{
+	struct clone *c = calloc(1, sizeof(*c));
+	int ret;
+
+	*new = NULL;
+	if (!c)
+		return -ENOMEM;
+	c->child = c->mem = c->pagemap = -1;
+	ret = make(c, wish);
+	c->next = all;
+	all = c;
+	if (ret)
+		clone_free(c);
+	else
+		*new = c;
+	return ret;
+}
+
+/* Ends the child, and has the task wait for it, which may be stopped or run. */
+void clone_free(struct clone *c)
+{
+	struct clone **p = &all;
+
+	end_child(c);
+	while (*p != c)
+		p = &(*p)->next;
+	*p = c->next;
+	free(c);
+}

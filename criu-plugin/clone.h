@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef FRAZIL_CLONE_H
+#define FRAZIL_CLONE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "injected.h"
+
+/* More than is overwritten for a system call. */
+#define CLONE_CODE_BYTES 64
+
+/* A task's child that stands still and has its memory. */
+struct clone {
+	struct clone *next;
+	struct injected in; /* in the task */
+	unsigned char code[CLONE_CODE_BYTES];
+	uint64_t bytes; /* what a copy of all its pages takes, about */
+	bool seccomp;	/* the task has some */
+	int child;
+	int ns_pid;  /* ... as it is in its namespace */
+	int mem;     /* /proc/PID/mem */
+	int pagemap; /* /proc/PID/pagemap */
+};
+
+/* What is to be known of a task for that. */
+struct clone_wish {
+	int pid;
+	uint64_t syscall_ip;
+	uint64_t bytes;	    /* that may have to be copied; 0: all its private memory */
+	bool cgroup_frozen; /* it was in a frozen cgroup, and will be again */
+	bool asked;	    /* the user wants it this way and no other */
+};
+
+int clone_new(const struct clone_wish *wish, struct clone **new);
+void clone_free(struct clone *c);
+
+#endif
