@@ -260,6 +260,7 @@ static int make(struct clone *c, const struct clone_wish *wish)
 	proc_status_read(wish->pid, &status);
 	c->bytes = wish->bytes ?: private_bytes(&status);
 	c->seccomp = proc_status_number(&status, "Seccomp:") > 0;
+	c->locked = proc_status_number(&status, "VmLck:") != 0;
 	unwanted = child_unwanted(wish, &status);
 	if (unwanted) {
 		host_log(wish->asked ? HOST_ERROR : HOST_INFO, "%d: fork cannot freeze it: %s\n", wish->pid, unwanted);

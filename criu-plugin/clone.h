@@ -17,6 +17,7 @@ struct clone {
 	unsigned char code[CLONE_CODE_BYTES];
 	uint64_t bytes; /* what a copy of all its pages takes, about */
 	bool seccomp;	/* the task has some */
+	bool locked;	/* ... has locked memory, or that is not known */
 	int child;
 	int ns_pid;  /* ... as it is in its namespace */
 	int mem;     /* /proc/PID/mem */

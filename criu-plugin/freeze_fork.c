@@ -47,31 +47,21 @@ static const char *refusal_fork(const struct cr_plugin_vma *vma)
 	return NULL;
 }
 
-static FILE *open_maps(int pid)
+/* The size of all mappings of a task, in pages; or -1. */
+static long long mapped_pages(int pid)
 {
+	long long pages = -1;
 	char path[32];
+	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	return fopen(path, "re");
-}
-
-/* Whether /proc/PID/maps says the same of both. */
-static bool same_maps(int pid, int child)
-{
-	FILE *f = open_maps(pid), *g = open_maps(child);
-	char a[4096], b[sizeof(a)];
-	bool same = f && g;
-	size_t nr = 1;
-
-	while (same && nr) {
-		nr = fread(a, 1, sizeof(a), f);
-		same = fread(b, 1, sizeof(b), g) == nr && !memcmp(a, b, nr) && !ferror(f) && !ferror(g);
-	}
-	if (f)
-		fclose(f);
-	if (g)
-		fclose(g);
-	return same;
+	snprintf(path, sizeof(path), "/proc/%d/statm", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	if (fscanf(f, "%lld", &pages) != 1)
+		pages = -1;
+	fclose(f);
+	return pages;
 }
 
 /*
@@ -90,9 +80,9 @@ static const char *child_lacks(const struct frozen *f)
 	size_t i;
 
 	/* clone() unlocks mappings, and leaves out those with MADV_DONTFORK. */
-	if (proc_status(f->args.pid, "VmLck:") != 0)
+	if (f->clone->locked)
 		return "which mappings are locked";
-	if (!same_maps(f->args.pid, f->child))
+	if (mapped_pages(f->args.pid) != mapped_pages(f->child))
 		return "a mapping";
 	pagemap = proc_open(f->args.pid, "pagemap", O_RDONLY);
 	if (pagemap < 0)
@@ -132,17 +122,21 @@ static int count_private(const struct frozen *f, uint64_t *pages)
 		.mask = PAGE_IS_FILE,
 		.anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
 	};
+	const struct cr_plugin_vma *vmas = f->args.vmas;
 	size_t i;
 
 	*pages = 0;
 	for (i = 0; i < f->args.nr_vmas; i++) {
-		const struct cr_plugin_vma *vma = &f->args.vmas[i];
-		uint64_t nr;
+		uint64_t start = vmas[i].start, nr;
 		int ret;
 
-		if (!(vma->status & VMA_FILE_PRIVATE))
+		if (!(vmas[i].status & VMA_FILE_PRIVATE))
 			continue;
-		ret = scan_matching(f->pagemap, vma->start, vma->end, &changed, NULL, &nr);
+		/* Those of a library are one after the other. */
+		while (i + 1 < f->args.nr_vmas && vmas[i + 1].start == vmas[i].end &&
+		       (vmas[i + 1].status & VMA_FILE_PRIVATE))
+			i++;
+		ret = scan_matching(f->pagemap, start, vmas[i].end, &changed, NULL, &nr);
 		if (ret)
 			return ret;
 		*pages += nr;
