@@ -147,7 +147,7 @@ static void end_child(const struct clone *c)
 	kill(c->child, SIGKILL);
 	while (waitpid(c->child, NULL, __WALL) < 0 && errno == EINTR)
 		;
-	reaper_reap(c->in.pid, c->ns_pid, c->in.ip);
+	reaper_reap(&c->in, c->ns_pid);
 }
 
 /*
@@ -225,7 +225,7 @@ static int read_code(struct clone *c)
 	return ret;
 }
 
-/* Has the task call clone(). Returns 0 or -errno: the task is as before, unless that is -ETIMEDOUT. */
+/* Has the task call clone(). Returns as clone_new() does. */
 static int make_child(struct clone *c)
 {
 	long ns_pid = -1;
@@ -237,15 +237,17 @@ static int make_child(struct clone *c)
 	if (!ret) {
 		host_log(HOST_DEBUG, "%d: it clones itself\n", c->in.pid);
 		ret = injected_finish(&c->in, &ns_pid);
+		/* Who watches puts it back, and kills the child, when that is possible. */
+		if (ret == -ETIMEDOUT)
+			log_err("%d: clone() does not end; does somebody watch its memory with a userfaultfd, and not "
+				"answer?\n",
+				c->in.pid);
+		else if (ret)
+			log_err("%d: what became of clone() is not known: %s\n", c->in.pid, strerror(-ret));
+		if (ret)
+			return -ENOTRECOVERABLE;
+		ret = ns_pid < 0 ? ns_pid : 0;
 	}
-	/* Who watches puts it back, and kills the child, when that is over. */
-	if (ret == -ETIMEDOUT) {
-		log_err("%d: clone() does not end; somebody who watches its memory with a userfaultfd should answer\n",
-			c->in.pid);
-		return ret;
-	}
-	if (!ret && ns_pid < 0)
-		ret = ns_pid;
 	reaper_watch_child(&c->in, ret ?: ns_pid);
 	c->ns_pid = ns_pid;
 	return ret;
@@ -281,7 +283,8 @@ static int make(struct clone *c, const struct clone_wish *wish)
 
 /*
  * Makes a child of a stopped task, to be ended with clone_free(). Returns 0 or -errno, when the task
- * is as before, unless that is -ETIMEDOUT: then it is not to be used until criu has ended.
+ * is as before, unless that is -ENOTRECOVERABLE: then it is not to be used, and gets to that when
+ * criu has ended.
  */
 int clone_new(const struct clone_wish *wish, struct clone **new)
 {

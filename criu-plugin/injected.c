@@ -3,15 +3,21 @@
  * A system call that a stopped task is made to make, and may take so long that its tracer
  * is killed meanwhile. What the task executes is
  *
- *	0:	syscall
- *	2:	jmp 2
+ *	 0:	syscall
+ *	 2:	test	eax, eax
+ *	 4:	jz	8
+ *	 6:	jmp	6
+ *	 8:	mov	al, 231		exit_group, with what the first argument was
+ *	10:	syscall
  *
- * The tracer stops it after the first. Should the tracer be no more, it goes on with the second until
- * somebody puts it back; at a breakpoint, which is how compel ends system calls, it would be
- * killed. Signals are blocked meanwhile, so that no handler is run from there.
+ * The tracer stops it after the first. Should the tracer be no more, it goes on until 6, and stays there
+ * until somebody puts it back; at a breakpoint, which is how compel ends system calls, it would
+ * be killed. A child that it makes so, and which nobody stops, ends. Signals are blocked meanwhile,
+ * so that no handler is run from there.
  */
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -21,19 +27,49 @@
 
 #include "injected.h"
 
-#define CODE	   0xccccccccfeeb050full
-#define AFTER_CALL 2
+static const uint64_t code[] = { 0xfeeb0274c085050full, 0xcccccccc050fe7b0ull };
+
+/* Where it is after the call, if it is not in there any more. */
+#define AFTER_CALL_MIN 2
+#define AFTER_CALL_MAX 6
 
 /* A system call that uses no time of a CPU for so many seconds does not end. */
 #define STUCK_S	     10
-#define WAIT_STEP_NS 200000
+#define WAIT_STEP_NS 50000
 
 #define SIGMASK_BYTES 8
+#define UNBLOCKABLE   (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1))
 #define CS_64BIT      0x33
 
-static int get(struct injected *in, struct user_regs_struct *regs)
+/* Of those that user space knows; see the kernel's include/linux/errno.h. */
+#define MAX_ERRNO 511
+
+static int get(const struct injected *in, struct user_regs_struct *regs)
 {
 	return ptrace(PTRACE_GETREGS, in->pid, NULL, regs) ? -errno : 0;
+}
+
+static int read_code(const struct injected *in, uint64_t *words)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		errno = 0;
+		words[i] = ptrace(PTRACE_PEEKTEXT, in->pid, in->ip + i * sizeof(*words), NULL);
+		if (errno)
+			return -errno;
+	}
+	return 0;
+}
+
+static int write_code(const struct injected *in, const uint64_t *words)
+{
+	int i, ret = 0;
+
+	for (i = 0; i < 2; i++)
+		if (ptrace(PTRACE_POKETEXT, in->pid, in->ip + i * sizeof(*words), words[i]))
+			ret = -errno;
+	return ret;
 }
 
 /* Notes the state of a task which is stopped under ptrace. Returns 0 or -errno; nothing is changed. */
@@ -49,26 +85,25 @@ int injected_prepare(struct injected *in, int pid, uint64_t syscall_ip)
 		return -EOPNOTSUPP;
 	if (ptrace(PTRACE_GETSIGMASK, pid, SIGMASK_BYTES, &in->sigmask))
 		return -errno;
-	errno = 0;
-	in->code = ptrace(PTRACE_PEEKTEXT, pid, syscall_ip, NULL);
-	return -errno;
+	return read_code(in, in->code);
 }
 
 /*
  * Puts it back as it was when injected_prepare() was called. The code tells that there is something
  * to be put back: so it is the first that is changed, and the last here.
  */
-static int put_back(struct injected *in)
+static int put_back(const struct injected *in)
 {
+	uint64_t mask;
 	int ret = 0;
 
 	if (ptrace(PTRACE_SETREGS, in->pid, NULL, &in->regs))
 		ret = -errno;
-	if (ptrace(PTRACE_SETSIGMASK, in->pid, SIGMASK_BYTES, &in->sigmask))
-		ret = -errno;
-	if (ptrace(PTRACE_POKETEXT, in->pid, in->ip, in->code))
-		ret = -errno;
-	return ret;
+	/* Of somebody who did not come to block signals it may be another one by now. */
+	if (ptrace(PTRACE_GETSIGMASK, in->pid, SIGMASK_BYTES, &mask) || !~(mask | UNBLOCKABLE))
+		if (ptrace(PTRACE_SETSIGMASK, in->pid, SIGMASK_BYTES, &in->sigmask))
+			ret = -errno;
+	return write_code(in, in->code) ?: ret;
 }
 
 /* CPU time of a thread, in ticks; or -1. */
@@ -89,28 +124,15 @@ static long long cpu_time(int pid)
 	return user + system;
 }
 
-/* Waits until it stops. Returns what waitpid() says of that, or -errno. */
-static int wait_stop(int pid, int options)
-{
-	int status, ret;
-
-	do
-		ret = waitpid(pid, &status, __WALL | options);
-	while (ret < 0 && errno == EINTR);
-	if (ret <= 0)
-		return ret < 0 ? -errno : 0;
-	return WIFSTOPPED(status) ? status : -ESRCH;
-}
-
-/* The same for what takes a while; -ETIMEDOUT when it never ends. */
-static int wait_stop_long(int pid)
+/* Waits until it stops. Returns what waitpid() says of that, or -errno: -ETIMEDOUT when it never does. */
+static int wait_stop(int pid)
 {
 	const struct timespec step = { .tv_nsec = WAIT_STEP_NS };
 	long long before = cpu_time(pid), now;
 	unsigned int steps = 0;
-	int ret;
+	int status, ret;
 
-	while (!(ret = wait_stop(pid, WNOHANG))) {
+	while (!(ret = waitpid(pid, &status, __WALL | WNOHANG)) || (ret < 0 && errno == EINTR)) {
 		nanosleep(&step, NULL);
 		if (++steps % (STUCK_S * (1000000000 / WAIT_STEP_NS)))
 			continue;
@@ -119,28 +141,44 @@ static int wait_stop_long(int pid)
 			return -ETIMEDOUT;
 		before = now;
 	}
-	return ret;
-}
-
-/* Has it run to the next stop of a system call. */
-static int run_to_syscall(struct injected *in)
-{
-	return ptrace(PTRACE_SYSCALL, in->pid, NULL, NULL) ? -errno : 0;
+	if (ret < 0)
+		return -errno;
+	return WIFSTOPPED(status) ? status : -ESRCH;
 }
 
 /* With PTRACE_O_TRACESYSGOOD, which criu sets, and without. */
-static int check_syscall(int status)
+static bool is_syscall_stop(int status)
 {
-	if (status < 0)
-		return status;
-	return status >> 8 == SIGTRAP || status >> 8 == (SIGTRAP | 0x80) ? 0 : -EAGAIN;
+	return status >> 8 == SIGTRAP || status >> 8 == (SIGTRAP | 0x80);
+}
+
+/* Has it run to the beginning of the system call. */
+static int run_to_syscall(const struct injected *in)
+{
+	bool told_to_stop = false;
+	int status;
+
+	do {
+		if (ptrace(PTRACE_SYSCALL, in->pid, NULL, NULL))
+			return -errno;
+		status = wait_stop(in->pid);
+		if (status < 0)
+			return status;
+		/* It cannot be blocked, and is delivered once it is as before. */
+		if (status >> 8 == SIGSTOP)
+			told_to_stop = true;
+		/* Other stops are about SIGSTOP and SIGCONT that somebody sent before. */
+	} while (!is_syscall_stop(status) && (status >> 8 == SIGSTOP || status >> 16 == PTRACE_EVENT_STOP));
+	if (told_to_stop)
+		kill(in->pid, SIGSTOP);
+	return is_syscall_stop(status) ? 0 : -EAGAIN;
 }
 
 /*
  * Begins with a system call. Returns 0, and then injected_finish() is to be called before the task
  * is used for anything else; or -errno, and it is as before.
  */
-int injected_start(struct injected *in, int nr, unsigned long a, unsigned long b, unsigned long c)
+int injected_start(const struct injected *in, int nr, unsigned long a, unsigned long b, unsigned long c)
 {
 	struct user_regs_struct regs = in->regs;
 	uint64_t all = ~0ull;
@@ -153,43 +191,38 @@ int injected_start(struct injected *in, int nr, unsigned long a, unsigned long b
 	regs.rsi = b;
 	regs.rdx = c;
 	regs.r10 = regs.r8 = regs.r9 = 0;
-	if (ptrace(PTRACE_POKETEXT, in->pid, in->ip, CODE) || ptrace(PTRACE_SETSIGMASK, in->pid, SIGMASK_BYTES, &all) ||
-	    ptrace(PTRACE_SETREGS, in->pid, NULL, &regs)) {
+	ret = write_code(in, code);
+	if (!ret &&
+	    (ptrace(PTRACE_SETSIGMASK, in->pid, SIGMASK_BYTES, &all) || ptrace(PTRACE_SETREGS, in->pid, NULL, &regs)))
 		ret = -errno;
+	if (!ret)
+		ret = run_to_syscall(in);
+	if (ret) {
 		put_back(in);
 		return ret;
 	}
-	/* To its beginning, and on. */
-	ret = run_to_syscall(in);
-	if (!ret)
-		ret = check_syscall(wait_stop(in->pid, 0));
-	if (!ret)
-		ret = run_to_syscall(in);
-	if (ret)
-		put_back(in);
-	return ret;
+	return ptrace(PTRACE_SYSCALL, in->pid, NULL, NULL) ? -errno : 0;
 }
 
 /*
  * Waits for the end of a system call. Returns 0 with its result in *@result, the task is as it was;
- * or -errno, and it is as it was unless that is -ETIMEDOUT, -ESRCH or -EIO.
+ * or -errno, and it is not: -ETIMEDOUT when the call does not end.
  */
-int injected_finish(struct injected *in, long *result)
+int injected_finish(const struct injected *in, long *result)
 {
-	int ret = check_syscall(wait_stop_long(in->pid));
+	int status = wait_stop(in->pid);
 
-	if (ret)
-		return ret;
+	if (status < 0)
+		return status;
 	/*
 	 * Of a task that was in a system call itself the kernel looks whether that is to be restarted
 	 * only on the way from a signal, or from a stop by a tracer.
 	 */
-	if (ptrace(PTRACE_INTERRUPT, in->pid, NULL, NULL) || ptrace(PTRACE_CONT, in->pid, NULL, NULL))
+	if (!is_syscall_stop(status) || ptrace(PTRACE_INTERRUPT, in->pid, NULL, NULL) ||
+	    ptrace(PTRACE_CONT, in->pid, NULL, NULL))
 		return -EIO;
-	ret = wait_stop(in->pid, 0);
-	if (ret < 0)
-		return ret;
-	return injected_undo(in, result) ? -EIO : 0;
+	status = wait_stop(in->pid);
+	return status < 0 ? status : injected_undo(in, result);
 }
 
 /*
@@ -197,25 +230,25 @@ int injected_finish(struct injected *in, long *result)
  * not it was begun with. *@result is what it returned, or -EINTR when it was not made.
  * Returns 0 or -errno.
  */
-int injected_undo(struct injected *in, long *result)
+int injected_undo(const struct injected *in, long *result)
 {
-	struct user_regs_struct now;
-	uint64_t code;
+	struct injected now = *in;
+	uint64_t there[2], at;
 	int ret;
 
 	*result = -EINTR;
-	errno = 0;
-	code = ptrace(PTRACE_PEEKTEXT, in->pid, in->ip, NULL);
-	if (errno)
-		return -errno;
-	if (code != CODE)
-		return 0;
-	ret = get(in, &now);
+	ret = read_code(in, there);
+	if (ret || (there[0] != code[0] && there[1] != code[1]))
+		return ret;
+	ret = get(in, &now.regs);
 	if (ret)
 		return ret;
-	if (now.rip == in->ip + AFTER_CALL)
-		*result = now.rax;
-	else if (now.rip != in->ip)
-		in->regs = now;
+	at = now.regs.rip - in->ip;
+	/* Elsewhere, it is not to be moved. */
+	if (at > AFTER_CALL_MAX)
+		return put_back(&now);
+	/* The kernel restarts by itself what a signal kept it from. */
+	if (at >= AFTER_CALL_MIN && (long)now.regs.rax >= -MAX_ERRNO)
+		*result = now.regs.rax;
 	return put_back(in);
 }

@@ -12,14 +12,14 @@
 struct injected {
 	int pid;
 	uint64_t ip;
-	uint64_t code;	  /* what was there */
+	uint64_t code[2]; /* what was there */
 	uint64_t sigmask; /* the task's own */
 	struct user_regs_struct regs;
 };
 
 int injected_prepare(struct injected *in, int pid, uint64_t syscall_ip);
-int injected_start(struct injected *in, int nr, unsigned long a, unsigned long b, unsigned long c);
-int injected_finish(struct injected *in, long *result);
-int injected_undo(struct injected *in, long *result);
+int injected_start(const struct injected *in, int nr, unsigned long a, unsigned long b, unsigned long c);
+int injected_finish(const struct injected *in, long *result);
+int injected_undo(const struct injected *in, long *result);
 
 #endif

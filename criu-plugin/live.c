@@ -125,7 +125,7 @@ void live_begin(const struct freezer *asked)
 	}
 }
 
-/* The freezer that was asked for, or the first that works. After -ETIMEDOUT the task is not to be used. */
+/* The freezer that was asked for, or the first that works. After -ENOTRECOVERABLE the task is not to be used. */
 static int freeze(struct frozen *f)
 {
 	int i, ret = -ENOTSUP;
@@ -134,7 +134,7 @@ static int freeze(struct frozen *f)
 		if (!works[i])
 			continue;
 		ret = freeze_with(f, freezers[i]);
-		if (!ret || ret == -ETIMEDOUT)
+		if (!ret || ret == -ENOTRECOVERABLE)
 			return ret;
 		log_info("%d: cannot be frozen with %s: %s\n", f->args.pid, freezers[i]->name, strerror(-ret));
 	}
@@ -185,7 +185,7 @@ static int new_task(const struct cr_plugin_protect_mem *args, const struct live_
  *
  * Returns 0 when there is a process that tells what there is to know of them when the task runs
  * again; -ENOTSUP, after which live_scan() is asked for them, and live_protect() does what
- * else is possible; or -ETIMEDOUT, and the dump fails.
+ * else is possible; or -ENOTRECOVERABLE, and the dump fails.
  */
 int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 {
@@ -204,7 +204,7 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 		log_info("%d: it is not frozen before its pages are listed: %s\n", args->pid, strerror(-ret));
 		if (f)
 			frozen_free(f);
-		return ret == -ETIMEDOUT ? ret : -ENOTSUP;
+		return ret == -ENOTRECOVERABLE ? ret : -ENOTSUP;
 	}
 	put(f);
 	if (!f->freezer->whole)
@@ -275,8 +275,8 @@ int live_protect(const struct cr_plugin_protect_mem *args, const struct live_tas
 			log_warn("%d: its memory cannot be frozen; it is copied while the task is stopped\n",
 				 args->pid);
 		else
-			log_err("%d: its memory cannot be kept: %s; the task is as before\n", args->pid,
-				strerror(-ret));
+			log_err("%d: its memory cannot be kept: %s%s\n", args->pid, strerror(-ret),
+				ret == -ENOTRECOVERABLE ? "" : "; the task is as before");
 		if (f && f->freezer)
 			unfreeze(f);
 		if (f)

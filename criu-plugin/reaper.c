@@ -9,6 +9,9 @@
  *
  * Such a child is known by its exit signal, of which it has none, by its pid in its namespace,
  * which clone() returns, and by what it died of. A task may have others without exit signal.
+ *
+ * The same process puts a task back that criu made to call clone(), and did not live to see the end
+ * of that.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -52,6 +55,7 @@ struct watched {
 
 static int watcher = -1;    /* its pid */
 static int to_watcher = -1; /* the pipe */
+static int nr_unknown;	    /* tasks of which the last that was told is UNKNOWN */
 
 /* Field @number, of those behind the name, of a line of /proc/PID/stat; or -1. */
 static long stat_field(const char *end_of_name, int number)
@@ -65,7 +69,7 @@ static long stat_field(const char *end_of_name, int number)
 	return p && sscanf(p, " %ld", &value) == 1 ? value : -1;
 }
 
-enum child { OTHER, ALIVE, KILLED };
+enum child { OTHER, ALIVE, DEAD };
 
 /* What proc(5) calls state, exit_signal and exit_code. */
 static enum child look_at(int pid)
@@ -84,7 +88,8 @@ static enum child look_at(int pid)
 		return OTHER;
 	if (state != 'Z')
 		return ALIVE;
-	return stat_field(end, 52) == SIGKILL ? KILLED : OTHER;
+	/* What it does itself when it finds that nobody holds it is exit(0): injected.c. */
+	return stat_field(end, 52) == SIGKILL || !stat_field(end, 52) ? DEAD : OTHER;
 }
 
 /* Calls @fn for the children of @pid, until it returns true. */
@@ -137,24 +142,15 @@ int reaper_find(int pid, int ns_pid)
 	return fate.state == ALIVE ? fate.pid : -ESRCH;
 }
 
-/* Has a stopped task wait for a dead child. */
-static void wait_injected(int pid, uint64_t syscall_ip, int ns_pid)
+/* Has a stopped task wait for a dead child. Returns whether that is no more. */
+static bool wait_injected(const struct injected *in, int ns_pid)
 {
 	long result = 0;
 
-	if (inject_syscall(pid, syscall_ip, SYS_wait4, &result, ns_pid, 0, __WALL | WNOHANG) || result != ns_pid)
-		log_warn("%d: its child %d remains as a zombie until the task ends\n", pid, ns_pid);
-}
-
-/*
- * Has @pid wait for its dead child @ns_pid, that it does not know of, if this process has stopped
- * it. If it runs, it is left to the process that watches: a thread that does not stop in
- * time stops later, and is let go when its tracer ends.
- */
-void reaper_reap(int pid, int ns_pid, uint64_t syscall_ip)
-{
-	if (find_fate(pid, ns_pid).state == KILLED && proc_status(pid, "TracerPid:") == getpid())
-		wait_injected(pid, syscall_ip, ns_pid);
+	if (!inject_syscall(in->pid, in->ip, SYS_wait4, &result, ns_pid, 0, __WALL | WNOHANG) && result == ns_pid)
+		return true;
+	log_warn("%d: its child %d remains as a zombie until the task ends\n", in->pid, ns_pid);
+	return false;
 }
 
 static void wait_step(void)
@@ -175,50 +171,54 @@ static bool kill_child(int pid, int ns_pid)
 		fate = find_fate(pid, ns_pid);
 	}
 	/* Made when its parent had this process for a tracer already, it has it, too. */
-	if (fate.state == KILLED)
+	if (fate.state == DEAD)
 		waitpid(fate.pid, NULL, __WALL | WNOHANG);
-	return fate.state == KILLED;
+	return fate.state == DEAD;
 }
 
 /*
  * A process which cannot be stopped right now may be in a moment: criu, which dies, closes the pipe before
- * it lets go of tasks; there may be memory again; or it wakes up. Returns as stop_process() does.
+ * it lets go of tasks; or there may be memory again. Returns as stop_process() does.
  */
 static int stop_patiently(int pid, bool forever, struct stopped *s)
 {
 	int ms, ret;
 
 	for (ms = 0; forever || ms < DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS) {
-		ret = stop_process(pid, s);
-		if (ret != -EPERM && ret != -ENOMEM && ret != -ETIMEDOUT)
+		ret = stop_process(pid, forever ? 0 : STOP_TIMEOUT_S, s);
+		if (ret != -EPERM && ret != -ENOMEM)
 			break;
 		wait_step();
 	}
 	return ret;
 }
 
-/* The task has a child of which criu has learned. */
+/* The task has a child. */
 static void reap(const struct watched *w)
 {
 	struct stopped s;
 
 	if (!kill_child(w->in.pid, w->ns_pid) || stop_patiently(w->in.pid, false, &s))
 		return;
-	wait_injected(w->in.pid, w->in.ip, w->ns_pid);
+	wait_injected(&w->in, w->ns_pid);
 	resume_process(&s);
 }
 
-/* The task was about to make a child, or has made it, and waits to be put back. */
+/* The task was about to make a child, or is about it, or waits to be put back. */
 static void put_back(struct watched *w)
 {
 	struct stopped s;
-	long child = -1;
+	long child;
+	int ret;
 
 	if (stop_patiently(w->in.pid, true, &s))
 		return;
-	if (!injected_undo(&w->in, &child) && child > 0 && kill_child(w->in.pid, child))
-		wait_injected(w->in.pid, w->in.ip, child);
+	ret = injected_undo(&w->in, &child);
 	resume_process(&s);
+	if (ret || child <= 0)
+		return;
+	w->ns_pid = child;
+	reap(w);
 }
 
 static bool is_last_of(const struct watched *w, size_t i, size_t nr)
@@ -237,8 +237,9 @@ static bool is_last_of(const struct watched *w, size_t i, size_t nr)
  */
 static int watch(void *arg)
 {
+	/* All that fits into the pipe. Nothing may be missing then: so not from malloc(). */
+	static struct watched w[PIPE_BYTES / sizeof(struct watched)];
 	struct pollfd closed = { .fd = 0 };
-	struct watched *w = NULL, *more;
 	size_t nr = 0, i;
 	int *fds = arg;
 
@@ -251,17 +252,15 @@ static int watch(void *arg)
 	signal(SIGTERM, SIG_IGN);
 	while (poll(&closed, 1, -1) != 1)
 		;
-	do {
-		more = realloc(w, (nr + 1) * sizeof(*w));
-		if (!more)
-			break;
-		w = more;
-	} while (read(closed.fd, &w[nr], sizeof(*w)) == sizeof(*w) && ++nr);
+	while (nr < sizeof(w) / sizeof(*w) && read(closed.fd, &w[nr], sizeof(*w)) == sizeof(*w))
+		nr++;
 	for (i = 0; i < nr; i++) {
-		if (w[i].ns_pid > 0)
-			reap(&w[i]);
-		else if (w[i].ns_pid == UNKNOWN && is_last_of(w, i, nr))
+		if (!is_last_of(w, i, nr))
+			continue;
+		if (w[i].ns_pid == UNKNOWN)
 			put_back(&w[i]);
+		else if (w[i].ns_pid != NONE)
+			reap(&w[i]);
 	}
 	_exit(0);
 }
@@ -303,7 +302,11 @@ static int tell_watcher(const struct injected *in, int ns_pid)
  */
 int reaper_watch(const struct injected *in)
 {
-	return tell_watcher(in, UNKNOWN);
+	int ret = tell_watcher(in, UNKNOWN);
+
+	if (!ret)
+		nr_unknown++;
+	return ret;
 }
 
 /*
@@ -312,12 +315,30 @@ int reaper_watch(const struct injected *in)
  */
 int reaper_watch_child(const struct injected *in, int ns_pid)
 {
-	return tell_watcher(in, ns_pid < 0 ? NONE : ns_pid);
+	int ret = tell_watcher(in, ns_pid < 0 ? NONE : ns_pid);
+
+	if (!ret)
+		nr_unknown--;
+	return ret;
+}
+
+/*
+ * Has a task wait for its dead child @ns_pid, that it does not know of, if this process has stopped
+ * it. If it runs, it is left to the process that watches: a thread that does not stop in
+ * time stops later, and is let go when its tracer ends.
+ */
+void reaper_reap(const struct injected *in, int ns_pid)
+{
+	/* Another child may get that pid. */
+	if (find_fate(in->pid, ns_pid).state == DEAD && proc_status(in->pid, "TracerPid:") == getpid() &&
+	    wait_injected(in, ns_pid))
+		tell_watcher(in, NONE);
 }
 
 /*
  * Ends watching; children that are still there are waited for. Not for ever: a task in a cgroup
  * that somebody freezes meanwhile does nothing until that is over, and the process waits for it.
+ * Nor at all for a task that can only be put back when criu has let go of it.
  */
 void reaper_end(void)
 {
@@ -326,7 +347,11 @@ void reaper_end(void)
 	if (watcher < 0)
 		return;
 	close(to_watcher);
-	for (ms = 0; ms < 2 * DEATH_TIMEOUT_MS && !waitpid(watcher, NULL, __WALL | WNOHANG); ms += DEATH_STEP_MS)
+	for (ms = 0; !nr_unknown && ms < 2 * DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS) {
+		if (waitpid(watcher, NULL, __WALL | WNOHANG))
+			break;
 		wait_step();
+	}
 	watcher = to_watcher = -1;
+	nr_unknown = 0;
 }

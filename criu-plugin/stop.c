@@ -16,9 +16,6 @@
 
 #include "stop.h"
 
-/* How long a process may take to stop. criu gives up after as long. */
-#define STOP_TIMEOUT_S 10
-
 static void on_alarm(int sig)
 {
 }
@@ -49,13 +46,31 @@ static bool is_stopped(const struct stopped *s, int tid)
 	return false;
 }
 
+/* Whether a thread is a zombie, which cannot be stopped. */
+static bool has_ended(int tid)
+{
+	char path[32], line[64] = "";
+	FILE *f;
+
+	if (kill(tid, 0) && errno == ESRCH)
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/status", tid);
+	f = fopen(path, "re");
+	if (!f)
+		return true;
+	while (fgets(line, sizeof(line), f) && strncmp(line, "State:", 6))
+		;
+	fclose(f);
+	return strchr(line, 'Z') || strchr(line, 'X');
+}
+
 /* Stops a thread. Returns 1; 0 if it has ended meanwhile; -errno. */
 static int stop_thread(int tid, struct stopped *s)
 {
 	int state = compel_stop_task(tid), ret;
 
 	if (state < 0)
-		return kill(tid, 0) && errno == ESRCH ? 0 : -EPERM;
+		return has_ended(tid) ? 0 : -EPERM;
 	if (state == COMPEL_TASK_DEAD || state == COMPEL_TASK_ZOMBIE)
 		return 0;
 	ret = remember(s, tid, state);
@@ -90,12 +105,13 @@ static int stop_others(int pid, struct stopped *s)
 }
 
 /*
- * Stops all threads of @pid under ptrace; to be ended with resume_process().
+ * Stops all threads of @pid under ptrace, so that something can be injected into the first; to be
+ * ended with resume_process(). @timeout_s: how long it may take; 0: any time.
  *
  * Returns 0; -ETIMEDOUT when it does not react, as in uninterruptible sleep; -EPERM when
  * it is somebody else's or traced; another -errno. Nothing is stopped then.
  */
-int stop_process(int pid, struct stopped *s)
+int stop_process(int pid, unsigned int timeout_s, struct stopped *s)
 {
 	/* Without SA_RESTART, so that waiting ends. */
 	struct sigaction act = { .sa_handler = on_alarm }, before;
@@ -103,12 +119,12 @@ int stop_process(int pid, struct stopped *s)
 
 	*s = (struct stopped){};
 	sigaction(SIGALRM, &act, &before);
-	alarm(STOP_TIMEOUT_S);
+	alarm(timeout_s);
 	/* A thread may have been made by one that was not stopped yet. */
 	do
 		ret = stop_others(pid, s);
 	while (ret > 0);
-	if (!alarm(0) && ret)
+	if (!alarm(0) && ret && timeout_s)
 		ret = -ETIMEDOUT;
 	sigaction(SIGALRM, &before, NULL);
 	if (!ret && !s->nr)

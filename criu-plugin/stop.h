@@ -11,7 +11,10 @@ struct stopped {
 	size_t nr;
 };
 
-int stop_process(int pid, struct stopped *s);
+/* How long a process may take to stop. criu gives up after as long. */
+#define STOP_TIMEOUT_S 10
+
+int stop_process(int pid, unsigned int timeout_s, struct stopped *s);
 int resume_process(struct stopped *s);
 
 #endif

@@ -15,10 +15,12 @@ mkdir images
 must_fail criu dump -D images -t "$pid" --leave-running -v4 -o dump.log
 log_has images/dump.log "clone() does not end"
 [ ! -e images/inventory.img ] || fail "there is an inventory"
+# Longer than any of it waits for a task to stop.
+sleep 12
 kill -USR1 "$helper"
 poll 100 pauses
-children=$(cat "/proc/$pid/task/$pid/children")
-is "children" "$children" ""
+poll 100 has_no_children
+is "children" "$(cat "/proc/$pid/task/$pid/children")" ""
 is "blocked signals" "$(awk '/^SigBlk:/ { print $2 }' "/proc/$pid/status")" 0000000000000000
 
 # Others do without a child.

@@ -9,11 +9,6 @@ is_untraced()
 	! grep -q "^TracerPid:.*[1-9]" "/proc/$pid/status"
 }
 
-has_no_children()
-{
-	[ -z "$(cat "/proc/$pid/task/$pid/children")" ]
-}
-
 bank_start --mib 48 --threads 4
 for freezer in ${FREEZERS:-deactivate fork wp}; do
 	# As the log tells it: being frozen; frozen, before its pages are listed; ready to go on; resumed; while memory is copied.

@@ -251,6 +251,12 @@ shapes_after_live()
 
 # --- a mapping of each kind that only smaps tells apart, test/e2e/advice.c
 
+# Whether $pid has none; of those that it knows of as well.
+has_no_children()
+{
+	[ -z "$(cat "/proc/$pid/task/$pid/children")" ]
+}
+
 # advice_start KIND: with one of KIND; sets $pid, and $helper to the other process's
 advice_start()
 {
