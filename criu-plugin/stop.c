@@ -5,15 +5,21 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/rseq.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ptrace.h>
+#include <sys/user.h>
 #include <unistd.h>
 
 #include <compel/infect.h>
+#include <compel/ptrace.h>
 #include <compel/task-state.h>
 
+#include "proc.h"
 #include "stop.h"
 
 static void on_alarm(int sig)
@@ -105,6 +111,33 @@ static int stop_others(int pid, struct stopped *s)
 }
 
 /*
+ * A restartable sequence that the main thread is in is not restarted when something has been
+ * injected there: the kernel sees another place than the one that it was interrupted at. So it is sent
+ * to where it begins anew; see the kernel's kernel/rseq.c, and fixup_thread_rseq() of criu.
+ */
+static void abort_rseq(int pid)
+{
+	struct __ptrace_rseq_configuration conf = {};
+	struct user_regs_struct regs;
+	uint64_t at = 0;
+	struct rseq_cs cs;
+	int mem;
+
+	if (ptrace(PTRACE_GET_RSEQ_CONFIGURATION, pid, sizeof(conf), &conf) < 0 || !conf.rseq_abi_pointer)
+		return;
+	mem = proc_open(pid, "mem", O_RDONLY);
+	if (mem < 0)
+		return;
+	if (pread(mem, &at, sizeof(at), conf.rseq_abi_pointer + offsetof(struct rseq, rseq_cs)) == sizeof(at) && at &&
+	    pread(mem, &cs, sizeof(cs), at) == sizeof(cs) && !ptrace(PTRACE_GETREGS, pid, NULL, &regs) &&
+	    regs.rip - cs.start_ip < cs.post_commit_offset) {
+		regs.rip = cs.abort_ip;
+		ptrace(PTRACE_SETREGS, pid, NULL, &regs);
+	}
+	close(mem);
+}
+
+/*
  * Stops all threads of @pid under ptrace, so that something can be injected into the first; to be
  * ended with resume_process(). @timeout_s: how long it may take; 0: any time.
  *
@@ -131,6 +164,8 @@ int stop_process(int pid, unsigned int timeout_s, struct stopped *s)
 		ret = -ESRCH;
 	if (ret)
 		resume_process(s);
+	else
+		abort_rseq(pid);
 	return ret;
 }
 
