@@ -17,3 +17,12 @@ log_has 3/dump.log "tracked relative to other images than the parent ones"
 holds "pages dumped" "$(stat_of 3 pages_written)" -ge $((16 * 256))
 restore 3
 pages_verify
+
+# One that fails in the place of older images takes away what makes those look complete: some of
+# their pages may be of either.
+pages_round
+predump 4
+must_fail env CRIU_FAULT=3 criu pre-dump -t "$pid" -D 4 -v4 -o log
+[ ! -e 4/inventory.img ] || fail "the older inventory is still there"
+pages_verify
+kill_task
