@@ -10,7 +10,8 @@
  * does not listen until it gets SIGUSR1; or "pinned", of which that process has pinned some pages as
  * for DMA, with the kernel's test for that; or "file", REPORT.file, of which it has written to its
  * private mapping; or a child without exit signal: "child", which goes on; or "dead", of which it
- * says at SIGUSR1 what waiting for it returns, in REPORT; or "none".
+ * says at SIGUSR1 what waiting for it returns, in REPORT; or "reserved", 12 TiB of address space with
+ * nothing in it; or "none".
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -248,6 +249,8 @@ int main(int argc, char **argv)
 		helper = watch(area(MAP_PRIVATE, 0), UFFD_FEATURE_EVENT_FORK);
 	else if (!strcmp(kind, "pinned"))
 		helper = pin(area(MAP_PRIVATE, 0));
+	else if (!strcmp(kind, "reserved"))
+		mmap(NULL, 12ul << 40, PROT_NONE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, -1, 0);
 	else if (!strcmp(kind, "file"))
 		map_file(argv[1]);
 	else if (!strcmp(kind, "child") || !strcmp(kind, "dead"))
