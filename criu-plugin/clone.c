@@ -225,6 +225,18 @@ static int read_code(struct clone *c)
 	return ret;
 }
 
+static int finish_child(struct clone *c, long *ns_pid)
+{
+	int ret = injected_finish(&c->in, ns_pid);
+
+	if (ret == -ETIMEDOUT)
+		log_err("%d: clone() does not end; does somebody watch its memory with a userfaultfd, and not answer?\n",
+			c->in.pid);
+	else if (ret)
+		log_err("%d: what became of clone() is not known: %s\n", c->in.pid, strerror(-ret));
+	return ret ? -ENOTRECOVERABLE : 0;
+}
+
 /* Has the task call clone(). Returns as clone_new() does. */
 static int make_child(struct clone *c)
 {
@@ -236,18 +248,13 @@ static int make_child(struct clone *c)
 	ret = injected_start(&c->in, SYS_clone, CLONE_PTRACE, 0, 0);
 	if (!ret) {
 		host_log(HOST_DEBUG, "%d: it clones itself\n", c->in.pid);
-		ret = injected_finish(&c->in, &ns_pid);
-		/* Who watches puts it back, and kills the child, when that is possible. */
-		if (ret == -ETIMEDOUT)
-			log_err("%d: clone() does not end; does somebody watch its memory with a userfaultfd, and not "
-				"answer?\n",
-				c->in.pid);
-		else if (ret)
-			log_err("%d: what became of clone() is not known: %s\n", c->in.pid, strerror(-ret));
-		if (ret)
-			return -ENOTRECOVERABLE;
-		ret = ns_pid < 0 ? ns_pid : 0;
+		ret = finish_child(c, &ns_pid);
 	}
+	/* Who watches puts it back, and kills the child, when that is possible. */
+	if (ret == -ENOTRECOVERABLE)
+		return ret;
+	if (!ret && ns_pid < 0)
+		ret = ns_pid;
 	reaper_watch_child(&c->in, ret ?: ns_pid);
 	c->ns_pid = ns_pid;
 	return ret;

@@ -35,6 +35,7 @@
 
 #include "host.h"
 #include "inject.h"
+#include "stop.h"
 #include "uapi.h"
 
 #define SCRATCH_BYTES 4096ul
@@ -251,6 +252,7 @@ int inject_userfaultfd(int pid, uint64_t syscall_ip)
 	struct injection in = { .pid = pid, .pidfd = -1, .fd = { -1, -1, -1, -1 } };
 	int device, ret;
 
+	abort_rseq(pid);
 	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
 	if (device < 0)
 		return -errno;

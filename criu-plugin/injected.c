@@ -162,9 +162,8 @@ static bool is_syscall_stop(int status)
 }
 
 /* Has it run to the beginning of the system call. */
-static int run_to_syscall(const struct injected *in)
+static int run_to_syscall(struct injected *in)
 {
-	bool told_to_stop = false;
 	int status;
 
 	do {
@@ -173,21 +172,26 @@ static int run_to_syscall(const struct injected *in)
 		status = wait_stop(in->pid);
 		if (status < 0)
 			return status;
-		/* It cannot be blocked, and is delivered once it is as before. */
+		/* It cannot be blocked. */
 		if (status >> 8 == SIGSTOP)
-			told_to_stop = true;
+			in->told_to_stop = true;
 		/* Other stops are about SIGSTOP and SIGCONT that somebody sent before. */
 	} while (!is_syscall_stop(status) && (status >> 8 == SIGSTOP || status >> 16 == PTRACE_EVENT_STOP));
-	if (told_to_stop)
-		kill(in->pid, SIGSTOP);
 	return is_syscall_stop(status) ? 0 : -EAGAIN;
+}
+
+/* Gives it the signal that is still to be delivered. */
+static void repeat_signal(const struct injected *in)
+{
+	if (in->told_to_stop)
+		kill(in->pid, SIGSTOP);
 }
 
 /*
  * Begins with a system call. Returns 0, and then injected_finish() is to be called before the task
- * is used for anything else; or -errno, and it is as before.
+ * is used for anything else; -ENOTRECOVERABLE; or another -errno, and it is as before.
  */
-int injected_start(const struct injected *in, int nr, unsigned long a, unsigned long b, unsigned long c)
+int injected_start(struct injected *in, int nr, unsigned long a, unsigned long b, unsigned long c)
 {
 	struct user_regs_struct regs = in->regs;
 	uint64_t all = ~0ull;
@@ -207,10 +211,13 @@ int injected_start(const struct injected *in, int nr, unsigned long a, unsigned 
 	if (!ret)
 		ret = run_to_syscall(in);
 	if (ret) {
-		put_back(in);
+		/* It may be anywhere on its way there: in a cgroup that somebody froze, for one. */
+		if (put_back(in))
+			return -ENOTRECOVERABLE;
+		repeat_signal(in);
 		return ret;
 	}
-	return ptrace(PTRACE_SYSCALL, in->pid, NULL, NULL) ? -errno : 0;
+	return ptrace(PTRACE_SYSCALL, in->pid, NULL, NULL) ? -ENOTRECOVERABLE : 0;
 }
 
 /*
@@ -219,7 +226,7 @@ int injected_start(const struct injected *in, int nr, unsigned long a, unsigned 
  */
 int injected_finish(const struct injected *in, long *result)
 {
-	int status = wait_stop(in->pid);
+	int status = wait_stop(in->pid), ret;
 
 	if (status < 0)
 		return status;
@@ -231,7 +238,12 @@ int injected_finish(const struct injected *in, long *result)
 	    ptrace(PTRACE_CONT, in->pid, NULL, NULL))
 		return -EIO;
 	status = wait_stop(in->pid);
-	return status < 0 ? status : injected_undo(in, result);
+	if (status < 0)
+		return status;
+	ret = injected_undo(in, result);
+	if (!ret)
+		repeat_signal(in);
+	return ret;
 }
 
 /*

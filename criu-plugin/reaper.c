@@ -7,8 +7,8 @@
  * In case that criu is killed before it does so, a process of its own watches over it, and
  * does it then. It learns of criu's end from a pipe of which criu has the other end.
  *
- * Such a child is known by its exit signal, of which it has none, by its pid in its namespace,
- * which clone() returns, and by what it died of. A task may have others without exit signal.
+ * Such a child is known by its exit signal, of which it has none, and by its pid in its namespace,
+ * which clone() returns. A task may have others without exit signal.
  *
  * The same process puts a task back that criu made to call clone(), and did not live to see the end
  * of that.
@@ -71,7 +71,7 @@ static long stat_field(const char *end_of_name, int number)
 
 enum child { OTHER, ALIVE, DEAD };
 
-/* What proc(5) calls state, exit_signal and exit_code. */
+/* What proc(5) calls state and exit_signal. */
 static enum child look_at(int pid)
 {
 	char path[32], line[1024], *end, state;
@@ -88,8 +88,7 @@ static enum child look_at(int pid)
 		return OTHER;
 	if (state != 'Z')
 		return ALIVE;
-	/* What it does itself when it finds that nobody holds it is exit(0): injected.c. */
-	return stat_field(end, 52) == SIGKILL || !stat_field(end, 52) ? DEAD : OTHER;
+	return DEAD;
 }
 
 /* Calls @fn for the children of @pid, until it returns true. */
@@ -177,16 +176,16 @@ static bool kill_child(int pid, int ns_pid)
 }
 
 /*
- * A process which cannot be stopped right now may be in a moment: criu, which dies, closes the pipe before
- * it lets go of tasks; or there may be memory again. Returns as stop_process() does.
+ * Calls @stop until it can be done. Not everything that is in the way stays there: criu, which dies, closes
+ * the pipe before it lets go of tasks; and there may be memory again. Returns as @stop does.
  */
-static int stop_patiently(int pid, bool forever, struct stopped *s)
+static int stop_patiently(int (*stop)(int pid, struct stopped *s), bool forever, int pid, struct stopped *s)
 {
 	int ms, ret;
 
 	for (ms = 0; forever || ms < DEATH_TIMEOUT_MS; ms += DEATH_STEP_MS) {
-		ret = stop_process(pid, forever ? 0 : STOP_TIMEOUT_S, s);
-		if (ret != -EPERM && ret != -ENOMEM)
+		ret = stop(pid, s);
+		if (!ret || (forever ? has_ended(pid) : ret != -EPERM && ret != -ENOMEM))
 			break;
 		wait_step();
 	}
@@ -198,7 +197,7 @@ static void reap(const struct watched *w)
 {
 	struct stopped s;
 
-	if (!kill_child(w->in.pid, w->ns_pid) || stop_patiently(w->in.pid, false, &s))
+	if (!kill_child(w->in.pid, w->ns_pid) || stop_patiently(stop_process, false, w->in.pid, &s))
 		return;
 	wait_injected(&w->in, w->ns_pid);
 	resume_process(&s);
@@ -211,7 +210,7 @@ static void put_back(struct watched *w)
 	long child;
 	int ret;
 
-	if (stop_patiently(w->in.pid, true, &s))
+	if (stop_patiently(stop_main, true, w->in.pid, &s))
 		return;
 	ret = injected_undo(&w->in, &child);
 	resume_process(&s);

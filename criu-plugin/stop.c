@@ -22,6 +22,9 @@
 #include "proc.h"
 #include "stop.h"
 
+/* How long a process may take to stop. criu gives up after as long. */
+#define STOP_TIMEOUT_S 10
+
 static void on_alarm(int sig)
 {
 }
@@ -52,8 +55,8 @@ static bool is_stopped(const struct stopped *s, int tid)
 	return false;
 }
 
-/* Whether a thread is a zombie, which cannot be stopped. */
-static bool has_ended(int tid)
+/* Whether a thread is no more, or a zombie, which cannot be stopped. */
+bool has_ended(int tid)
 {
 	char path[32], line[64] = "";
 	FILE *f;
@@ -63,7 +66,7 @@ static bool has_ended(int tid)
 	snprintf(path, sizeof(path), "/proc/%d/status", tid);
 	f = fopen(path, "re");
 	if (!f)
-		return true;
+		return errno == ENOENT || errno == ESRCH;
 	while (fgets(line, sizeof(line), f) && strncmp(line, "State:", 6))
 		;
 	fclose(f);
@@ -115,7 +118,7 @@ static int stop_others(int pid, struct stopped *s)
  * injected there: the kernel sees another place than the one that it was interrupted at. So it is sent
  * to where it begins anew; see the kernel's kernel/rseq.c, and fixup_thread_rseq() of criu.
  */
-static void abort_rseq(int pid)
+void abort_rseq(int pid)
 {
 	struct __ptrace_rseq_configuration conf = {};
 	struct user_regs_struct regs;
@@ -138,13 +141,26 @@ static void abort_rseq(int pid)
 }
 
 /*
+ * Stops the first thread of @pid only, however long that takes; as stop_process() else. Nothing is
+ * injected there, and so nothing done about restartable sequences.
+ */
+int stop_main(int pid, struct stopped *s)
+{
+	int ret;
+
+	*s = (struct stopped){};
+	ret = stop_thread(pid, s);
+	return ret < 0 ? ret : ret ? 0 : -ESRCH;
+}
+
+/*
  * Stops all threads of @pid under ptrace, so that something can be injected into the first; to be
- * ended with resume_process(). @timeout_s: how long it may take; 0: any time.
+ * ended with resume_process().
  *
  * Returns 0; -ETIMEDOUT when it does not react, as in uninterruptible sleep; -EPERM when
  * it is somebody else's or traced; another -errno. Nothing is stopped then.
  */
-int stop_process(int pid, unsigned int timeout_s, struct stopped *s)
+int stop_process(int pid, struct stopped *s)
 {
 	/* Without SA_RESTART, so that waiting ends. */
 	struct sigaction act = { .sa_handler = on_alarm }, before;
@@ -152,12 +168,12 @@ int stop_process(int pid, unsigned int timeout_s, struct stopped *s)
 
 	*s = (struct stopped){};
 	sigaction(SIGALRM, &act, &before);
-	alarm(timeout_s);
+	alarm(STOP_TIMEOUT_S);
 	/* A thread may have been made by one that was not stopped yet. */
 	do
 		ret = stop_others(pid, s);
 	while (ret > 0);
-	if (!alarm(0) && ret && timeout_s)
+	if (!alarm(0) && ret)
 		ret = -ETIMEDOUT;
 	sigaction(SIGALRM, &before, NULL);
 	if (!ret && !s->nr)

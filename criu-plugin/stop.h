@@ -2,6 +2,7 @@
 #ifndef FRAZIL_STOP_H
 #define FRAZIL_STOP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* A process whose threads are all stopped under ptrace. All zero is none. */
@@ -11,10 +12,10 @@ struct stopped {
 	size_t nr;
 };
 
-/* How long a process may take to stop. criu gives up after as long. */
-#define STOP_TIMEOUT_S 10
-
-int stop_process(int pid, unsigned int timeout_s, struct stopped *s);
+bool has_ended(int tid);
+int stop_main(int pid, struct stopped *s);
+int stop_process(int pid, struct stopped *s);
+void abort_rseq(int pid);
 int resume_process(struct stopped *s);
 
 #endif

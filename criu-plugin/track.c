@@ -97,7 +97,7 @@ static int track(int pid, bool json)
 	}
 
 	compel_log_init(compel_says, verbose ? COMPEL_LOG_DEBUG : COMPEL_LOG_ERROR);
-	ret = stop_process(pid, STOP_TIMEOUT_S, &stopped);
+	ret = stop_process(pid, &stopped);
 	if (ret) {
 		fprintf(stderr, "frazil: %d cannot be stopped: %s\n", pid,
 			ret == -ETIMEDOUT ? "it does not react; is it in uninterruptible sleep?"

@@ -13,6 +13,11 @@ if [[ " ${FREEZERS:-deactivate fork wp} " = *" fork "* ]]; then
 	done
 	poll 100 has_no_children
 fi
+for mode in splice read; do
+	predump $mode-1 --pre-dump-mode $mode
+	predump $mode-2 --pre-dump-mode $mode --prev-images-dir ../$mode-1
+	must frazil untrack "$pid"
+done
 must frazil track "$pid"
 must frazil untrack "$pid"
 
