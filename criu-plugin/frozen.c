@@ -90,6 +90,16 @@ int frozen_read_saved(const struct frozen *f, uint64_t page, uint64_t nr, char *
 	return 0;
 }
 
+/*
+ * Whether the disk took all of the file so far: the kernel forgets pages that it could not write, and has
+ * something else where they were. To be asked after they were read; waits for what is being written.
+ * Returns 0 or -errno.
+ */
+int frozen_check_saved(const struct frozen *f)
+{
+	return sync_file_range(f->save, 0, 0, SYNC_FILE_RANGE_WAIT_BEFORE) ? -errno : 0;
+}
+
 static int pwrite_all(int fd, const char *buf, size_t len, uint64_t off)
 {
 	while (len) {

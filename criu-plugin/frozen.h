@@ -90,6 +90,7 @@ uint64_t frozen_first_listed(const struct frozen *f, const struct cr_plugin_vma 
 uint64_t frozen_page(const struct frozen *f, uint64_t addr, uint64_t *start, uint64_t *end);
 bool frozen_is_saved(const struct frozen *f, uint64_t page);
 int frozen_read(struct frozen *f, uint64_t addr, uint64_t nr, void *buf);
+int frozen_check_saved(const struct frozen *f);
 int frozen_read_saved(const struct frozen *f, uint64_t page, uint64_t nr, char *buf);
 int frozen_save(struct frozen *f, uint64_t page, uint64_t addr, uint64_t nr, void *buf, size_t buf_pages);
 void frozen_fail(struct frozen *f, int error, uint64_t addr);

@@ -422,8 +422,10 @@ static void end_task(struct frozen *f)
 
 static void verify(struct frozen *f)
 {
-	int ret = f->freezer->verify ? f->freezer->verify(f) : 0;
+	int ret = frozen_check_saved(f);
 
+	if (!ret && f->freezer->verify)
+		ret = f->freezer->verify(f);
 	if (ret)
 		frozen_fail(f, ret, 0);
 }

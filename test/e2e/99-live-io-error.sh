@@ -37,6 +37,8 @@ for freezer in ${FREEZERS:-deactivate fork wp}; do
 	for after in 0 5; do
 		attempt "$freezer" pages- $after
 	done
+	EIO_LATE=1 attempt "$freezer" "#" 0
+	[ -e hit ] || fail "nobody asked whether the file is on the disk"
 	# With fork nothing is saved before others.
 	least=3
 	[ "$freezer" != fork ] || least=2

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Preloaded into criu, a disk that goes bad: after EIO_AFTER writes to files with EIO_NAME
- * in their path all others to such files fail, and the file EIO_HIT is made.
+ * in their path all others to such files fail, and the file EIO_HIT is made. With EIO_LATE writes
+ * succeed, and fail on their way to the disk.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -35,12 +36,17 @@ static bool fails(int fd)
 
 ssize_t write(int fd, const void *buf, size_t len)
 {
-	return fails(fd) ? -1 : syscall(SYS_write, fd, buf, len);
+	return !getenv("EIO_LATE") && fails(fd) ? -1 : syscall(SYS_write, fd, buf, len);
 }
 
 ssize_t pwrite64(int fd, const void *buf, size_t len, off64_t at)
 {
-	return fails(fd) ? -1 : syscall(SYS_pwrite64, fd, buf, len, at);
+	return !getenv("EIO_LATE") && fails(fd) ? -1 : syscall(SYS_pwrite64, fd, buf, len, at);
+}
+
+int sync_file_range(int fd, off64_t at, off64_t len, unsigned int flags)
+{
+	return getenv("EIO_LATE") && fails(fd) ? -1 : syscall(SYS_sync_file_range, fd, at, len, flags);
 }
 
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t at)
