@@ -3,12 +3,18 @@
  * Freezing with userfaultfd: pages stay where they are, and whoever wants to use one
  * (deactivate), or write to one (wp), waits until it has been saved: faults.c.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
 #include <unistd.h>
 
 #include "faults.h"
@@ -20,6 +26,60 @@
 #include "proc.h"
 #include "task.h"
 #include "uapi.h"
+
+/* Of errors that user space does not see: a system call is made again, in include/linux/errno.h. */
+#define ERESTART_FIRST 512
+#define ERESTART_LAST  516
+
+/*
+ * Whether a thread is in, or about to go back to, a system call that waits for a mutex with
+ * priority inheritance. The kernel looks at that mutex where it cannot wait for a page, in
+ * fault_in_user_writeable(), and returns EFAULT, which glibc does not take.
+ */
+static bool waits_for_pi(int tid)
+{
+	struct user_regs_struct regs;
+	long result;
+
+	if (ptrace(PTRACE_GETREGS, tid, NULL, &regs))
+		return false;
+	/* criu has mostly set what the kernel would: the number, to be called once more. */
+	result = regs.rax;
+	if (result != SYS_futex &&
+	    ((long)regs.orig_rax != SYS_futex || result < -ERESTART_LAST || result > -ERESTART_FIRST))
+		return false;
+	switch (regs.rsi & FUTEX_CMD_MASK) {
+	case FUTEX_LOCK_PI:
+	case FUTEX_LOCK_PI2:
+	case FUTEX_WAIT_REQUEUE_PI:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Whether a task's pages can be made to be waited for. Returns 0, or -errno with the reason logged. */
+static int check_threads(const struct frozen *f)
+{
+	struct dirent *e;
+	char path[32];
+	int ret = 0;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/task", f->args.pid);
+	d = opendir(path);
+	if (!d)
+		return -errno;
+	while (!ret && (e = readdir(d)))
+		if (atoi(e->d_name) && waits_for_pi(atoi(e->d_name)))
+			ret = -EPERM;
+	closedir(d);
+	if (ret)
+		host_log(f->asked ? HOST_ERROR : HOST_INFO,
+			 "%d: %s cannot freeze it: a thread waits for a mutex with priority inheritance\n", f->args.pid,
+			 f->freezer->name);
+	return ret;
+}
 
 /* Threads that wait for these pages look again. */
 static void wake(int uffd, uint64_t start, uint64_t end)
@@ -192,7 +252,7 @@ static int is_closed(struct frozen *f, const struct cr_plugin_vma *vma)
  */
 static int freeze_deactivate(struct frozen *f)
 {
-	int ret = open_pagemap(f);
+	int ret = check_threads(f) ?: open_pagemap(f);
 
 	f->mem = f->origin;
 	if (!ret && f->armed) {
@@ -316,7 +376,7 @@ static bool has_aio(const struct frozen *f)
 
 static int freeze_wp(struct frozen *f)
 {
-	int ret = open_pagemap(f);
+	int ret = check_threads(f) ?: open_pagemap(f);
 
 	f->mem = f->origin;
 	if (!ret && has_aio(f))
