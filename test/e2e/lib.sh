@@ -358,7 +358,8 @@ lazy_pages()
 	"${CRIU:-criu}" lazy-pages -D "$1" -v4 -o lazy-pages.log "${@:2}" >"$1/lazy-pages.out" 2>&1 &
 	daemon=$!
 	for i in $(seq 100); do
-		[ -S "$1/lazy-pages.socket" ] && return
+		# A socket has a name before it takes connections; see proc(5) for the flag.
+		[ -S "$1/lazy-pages.socket" ] && grep -q " 00010000 .*lazy-pages.socket$" /proc/net/unix && return
 		kill -0 "$daemon" 2>/dev/null || break
 		sleep 0.1
 	done
