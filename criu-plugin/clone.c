@@ -186,7 +186,7 @@ static int adopt(struct clone *c)
 	ret = inject_syscall(c->child, c->in.ip, SYS_close_range, &closed, 0, ~0u, 0);
 	if (ret || closed)
 		return ret ?: closed;
-	if (pwrite(c->mem, c->code, sizeof(c->code), c->in.ip) != sizeof(c->code))
+	if (pwrite(c->mem, c->in.code, sizeof(c->in.code), c->in.ip) != sizeof(c->in.code))
 		return -EIO;
 	c->pagemap = proc_open(c->child, "pagemap", O_RDONLY);
 	return c->pagemap < 0 ? c->pagemap : 0;
@@ -212,17 +212,6 @@ static uint64_t private_bytes(const struct proc_status *status)
 	int anon = proc_status_number(status, "RssAnon:"), swap = proc_status_number(status, "VmSwap:");
 
 	return ((uint64_t)(anon > 0 ? anon : 0) + (swap > 0 ? swap : 0)) << 10;
-}
-
-static int read_code(struct clone *c)
-{
-	int mem = proc_open(c->in.pid, "mem", O_RDONLY), ret;
-
-	if (mem < 0)
-		return mem;
-	ret = pread(mem, c->code, sizeof(c->code), c->in.ip) == sizeof(c->code) ? 0 : -EIO;
-	close(mem);
-	return ret;
 }
 
 static int finish_child(struct clone *c, long *ns_pid)
@@ -282,10 +271,7 @@ static int make(struct clone *c, const struct clone_wish *wish)
 		log_info("%d: there is not enough memory for a copy of all its pages\n", wish->pid);
 		return -ENOMEM;
 	}
-	ret = read_code(c);
-	if (!ret)
-		ret = make_child(c);
-	return ret ?: adopt(c);
+	return make_child(c) ?: adopt(c);
 }
 
 /*

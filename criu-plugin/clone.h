@@ -7,17 +7,13 @@
 
 #include "injected.h"
 
-/* More than is overwritten for a system call. */
-#define CLONE_CODE_BYTES 64
-
 /* A task's child that stands still and has its memory. */
 struct clone {
 	struct clone *next;
 	struct injected in; /* in the task */
-	unsigned char code[CLONE_CODE_BYTES];
-	uint64_t bytes; /* what a copy of all its pages takes, about */
-	bool seccomp;	/* the task has some */
-	bool locked;	/* ... has locked memory, or that is not known */
+	uint64_t bytes;	    /* what a copy of all its pages takes, about */
+	bool seccomp;	    /* the task has some */
+	bool locked;	    /* ... has locked memory, or that is not known */
 	int child;
 	int ns_pid;  /* ... as it is in its namespace */
 	int mem;     /* /proc/PID/mem */

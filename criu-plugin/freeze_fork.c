@@ -82,7 +82,7 @@ static const char *child_lacks(const struct frozen *f)
 	/* clone() unlocks mappings, and leaves out those with MADV_DONTFORK. */
 	if (f->clone->locked)
 		return "which mappings are locked";
-	if (mapped_pages(f->args.pid) != mapped_pages(f->child))
+	if (mapped_pages(f->args.pid) != mapped_pages(f->clone->child))
 		return "a mapping";
 	pagemap = proc_open(f->args.pid, "pagemap", O_RDONLY);
 	if (pagemap < 0)
@@ -157,7 +157,7 @@ static void end_fork(struct frozen *f)
 	if (f->clone)
 		clone_free(f->clone);
 	f->clone = NULL;
-	f->child = f->mem = f->pagemap = -1;
+	f->mem = f->pagemap = -1;
 }
 
 static int make_clone(struct frozen *f)
@@ -173,7 +173,6 @@ static int make_clone(struct frozen *f)
 
 	if (ret)
 		return ret;
-	f->child = f->clone->child;
 	f->mem = f->clone->mem;
 	f->pagemap = f->clone->pagemap;
 	return 0;

@@ -25,7 +25,7 @@ struct freezer {
 	/*
 	 * Freezes what is not refused of a stopped task, as far as it can, and says what in
 	 * covered; of f->listed pages, or of all that there are. In the latter case, and if f->cloned
-	 * is set then, f->child has all that is to be known of them. On error nothing is left of it.
+	 * is set then, f->clone has all that is to be known of them. On error nothing is left of it.
 	 */
 	int (*freeze)(struct frozen *f);
 	/* What a page of a covered mapping looks like that is still frozen. */

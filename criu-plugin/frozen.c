@@ -361,7 +361,7 @@ int frozen_new(const struct cr_plugin_protect_mem *args, int dir, struct frozen 
 	*new = f;
 	if (!f)
 		return -ENOMEM;
-	f->uffd = f->child = f->origin = f->mem = f->pagemap = f->save = -1;
+	f->uffd = f->origin = f->mem = f->pagemap = f->save = -1;
 	f->covered = calloc(args->nr_vmas, sizeof(*f->covered));
 	f->vmas = calloc(args->nr_vmas, sizeof(*f->vmas));
 	if (!f->covered || !f->vmas)

@@ -49,7 +49,6 @@ struct frozen {
 	/* The freezer's own. */
 	int uffd;
 	struct clone *clone;
-	int child;
 	uint64_t private_pages; /* how many it has of private mappings of files */
 	bool cloned;		/* all that criu wants is in the child, even which pages there are */
 	bool tracked;		/* the userfaultfd is the keeper's */

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "injected.h"
+#include "proc.h"
 
 static const uint64_t code[] = { 0xfeeb0274c085050full, 0xcccccccc050fe7b0ull };
 
@@ -106,22 +107,14 @@ static int put_back(const struct injected *in)
 	return write_code(in, in->code) ?: ret;
 }
 
-/* CPU time of a thread, in ticks; or -1. */
+/* The CPU time that it has used, in ticks, utime and stime; -1 if it is gone. */
 static long long cpu_time(int pid)
 {
-	unsigned long long user, system;
-	char path[64], line[1024], *end;
-	FILE *f;
+	struct proc_stat stat;
 
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/stat", pid, pid);
-	f = fopen(path, "re");
-	if (!f)
+	if (proc_stat_read(pid, &stat))
 		return -1;
-	end = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
-	fclose(f);
-	if (!end || sscanf(end, ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2)
-		return -1;
-	return user + system;
+	return proc_stat_number(&stat, 14) + proc_stat_number(&stat, 15);
 }
 
 static time_t seconds(void)

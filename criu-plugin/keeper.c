@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "keeper.h"
+#include "proc.h"
 
 /* A keeper that is stuck must not hold up a frozen task. */
 #define KEEPER_TIMEOUT_S 5
@@ -207,26 +208,14 @@ int keeper_call(int sock, struct keeper_msg *msg, int send_fd, int *recv_fd)
  */
 int task_start_time(int pid, uint64_t *start_time)
 {
-	char path[32], buf[1024], *p;
-	ssize_t len;
-	int fd, field;
+	struct proc_stat stat;
+	long long ticks;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (proc_stat_read(pid, &stat))
 		return -ESRCH;
-	len = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (len <= 0)
-		return -ESRCH;
-	buf[len] = '\0';
-
-	/* The second field is the name in parentheses, and may hold anything. */
-	p = strrchr(buf, ')');
-	for (field = 2; p && field < 22; field++)
-		p = strchr(p + 1, ' ');
-	if (!p)
+	ticks = proc_stat_number(&stat, 22);
+	if (ticks < 0)
 		return -EPROTO;
-	*start_time = strtoull(p + 1, NULL, 10);
+	*start_time = ticks;
 	return 0;
 }

@@ -29,6 +29,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "clone.h"
 #include "host.h"
 #include "keeper.h"
 #include "live.h"
@@ -209,7 +210,8 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 	put(f);
 	if (!f->freezer->whole)
 		frozen_look_aside(f);
-	args->clone_pid = f->child;
+	if (f->clone)
+		args->clone_pid = f->clone->child;
 	return f->cloned ? 0 : -ENOTSUP;
 }
 

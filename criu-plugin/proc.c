@@ -20,6 +20,37 @@ int proc_open(int pid, const char *name, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Returns 0, or -ESRCH. */
+int proc_stat_read(int pid, struct proc_stat *stat)
+{
+	int fd = proc_open(pid, "stat", O_RDONLY);
+	ssize_t len = fd < 0 ? -1 : read(fd, stat->text, sizeof(stat->text) - 1);
+
+	if (fd >= 0)
+		close(fd);
+	stat->text[len > 0 ? len : 0] = '\0';
+	/* The name, in parentheses, may contain anything. */
+	stat->fields = strrchr(stat->text, ')');
+	return stat->fields ? 0 : -ESRCH;
+}
+
+char proc_stat_state(const struct proc_stat *stat)
+{
+	return stat->fields[strlen(") ")];
+}
+
+/* The field of that number, see proc(5), of those behind the state; or -1. */
+long long proc_stat_number(const struct proc_stat *stat, int field)
+{
+	const char *p = stat->fields;
+	long long value;
+	int i;
+
+	for (i = 2; p && i < field; i++)
+		p = strchr(p + 1, ' ');
+	return p && sscanf(p, " %lld", &value) == 1 ? value : -1;
+}
+
 /* Reads /proc/PID/status; of a task that is gone it is empty. */
 void proc_status_read(int pid, struct proc_status *status)
 {

@@ -8,6 +8,15 @@ struct proc_status {
 	char text[8192];
 };
 
+/* What /proc/PID/stat says, of all threads together. */
+struct proc_stat {
+	char text[1024];
+	const char *fields; /* behind the name */
+};
+
+int proc_stat_read(int pid, struct proc_stat *stat);
+char proc_stat_state(const struct proc_stat *stat);
+long long proc_stat_number(const struct proc_stat *stat, int field);
 void proc_status_read(int pid, struct proc_status *status);
 int proc_status_number(const struct proc_status *status, const char *key);
 int proc_status(int pid, const char *key);

@@ -57,38 +57,16 @@ static int watcher = -1;    /* its pid */
 static int to_watcher = -1; /* the pipe */
 static int nr_unknown;	    /* tasks of which the last that was told is UNKNOWN */
 
-/* Field @number, of those behind the name, of a line of /proc/PID/stat; or -1. */
-static long stat_field(const char *end_of_name, int number)
-{
-	const char *p = end_of_name;
-	long value;
-	int i;
-
-	for (i = 2; p && i < number; i++)
-		p = strchr(p + 1, ' ');
-	return p && sscanf(p, " %ld", &value) == 1 ? value : -1;
-}
-
 enum child { OTHER, ALIVE, DEAD };
 
-/* What proc(5) calls state and exit_signal. */
+/* Its state and exit_signal, which is field 38. */
 static enum child look_at(int pid)
 {
-	char path[32], line[1024], *end, state;
-	FILE *f;
+	struct proc_stat stat;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "re");
-	if (!f)
+	if (proc_stat_read(pid, &stat) || proc_stat_number(&stat, 38) != 0)
 		return OTHER;
-	/* The name, in parentheses, may contain anything. */
-	end = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
-	fclose(f);
-	if (!end || sscanf(end, ") %c", &state) != 1 || stat_field(end, 38) != 0)
-		return OTHER;
-	if (state != 'Z')
-		return ALIVE;
-	return DEAD;
+	return proc_stat_state(&stat) == 'Z' ? DEAD : ALIVE;
 }
 
 /* Calls @fn for the children of @pid, until it returns true. */

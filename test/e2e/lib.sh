@@ -251,12 +251,6 @@ shapes_after_live()
 
 # --- a mapping of each kind that only smaps tells apart, test/e2e/advice.c
 
-# Whether $pid has none; of those that it knows of as well.
-has_no_children()
-{
-	[ -z "$(cat "/proc/$pid/task/$pid/children")" ]
-}
-
 # advice_start KIND: with one of KIND; sets $pid, and $helper to the other process's
 advice_start()
 {
@@ -364,6 +358,12 @@ lazy_pages()
 		sleep 0.1
 	done
 	fail "lazy-pages does not listen: $(tail -n 5 "$1/lazy-pages.log")"
+}
+
+# Whether the task has no children, known to it or not.
+has_no_children()
+{
+	[ -z "$(cat "/proc/$pid/task/$pid/children")" ]
 }
 
 # Ends the task, for its pid to be free again.

@@ -2,6 +2,7 @@
 /* The keeper's messages, and how a task is named: criu-plugin/keeper.c. */
 #define _GNU_SOURCE
 #include "keeper.c"
+#include "proc.c"
 #include "tap.h"
 
 static void test_messages(void)
