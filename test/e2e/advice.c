@@ -8,13 +8,15 @@
  * kind beside it at SIGUSR1; or "watched", of which another process, HELPER of which the pid is in
  * REPORT as well, has a userfaultfd; or "unanswered", the same, and it is to be told of each child, but
  * does not listen until it gets SIGUSR1; or "pinned", of which that process has pinned some pages as
- * for DMA, with the kernel's test for that; or "file", REPORT.file, of which it has written to its
+ * for DMA, with the kernel's test for that; or "aio", with a context for asynchronous I/O; or both, "pinned-aio"; or
+ * "file", REPORT.file, of which it has written to its
  * private mapping; or a child without exit signal: "child", which goes on; or "dead", of which it
  * says at SIGUSR1 what waiting for it returns, in REPORT; or "reserved", 12 TiB of address space with
  * nothing in it; or "none".
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/userfaultfd.h>
 #include <sched.h>
 #include <signal.h>
@@ -100,7 +102,7 @@ static pid_t watch(char *p, uint64_t features)
 	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | features };
 	struct uffdio_register reg = {
 		.range = { (uintptr_t)p, BYTES },
-		.mode = UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_WP,
+		.mode = UFFDIO_REGISTER_MODE_WP,
 	};
 	struct uffdio_writeprotect wp = {
 		.range = { (uintptr_t)p + BYTES / 2, BYTES / 4 },
@@ -209,6 +211,17 @@ static pid_t quiet_child(void)
 	return child;
 }
 
+/* With a ring that is mapped. */
+static void aio(void)
+{
+	static aio_context_t context;
+
+	if (syscall(SYS_io_setup, 16, &context)) {
+		perror("advice: io_setup");
+		_exit(1);
+	}
+}
+
 static volatile sig_atomic_t asked;
 
 static void ask(int sig)
@@ -247,8 +260,10 @@ int main(int argc, char **argv)
 		helper = watch(area(MAP_PRIVATE, 0), 0);
 	else if (!strcmp(kind, "unanswered"))
 		helper = watch(area(MAP_PRIVATE, 0), UFFD_FEATURE_EVENT_FORK);
-	else if (!strcmp(kind, "pinned"))
+	else if (!strcmp(kind, "pinned") || !strcmp(kind, "pinned-aio"))
 		helper = pin(area(MAP_PRIVATE, 0));
+	else if (!strcmp(kind, "aio"))
+		area(MAP_PRIVATE, 0);
 	else if (!strcmp(kind, "reserved"))
 		mmap(NULL, 12ul << 40, PROT_NONE, MAP_ANONYMOUS | MAP_PRIVATE | MAP_NORESERVE, -1, 0);
 	else if (!strcmp(kind, "file"))
@@ -257,6 +272,8 @@ int main(int argc, char **argv)
 		helper = quiet_child();
 	else if (strcmp(kind, "none"))
 		return 2;
+	if (strstr(kind, "aio"))
+		aio();
 	if (!strcmp(kind, "dead")) {
 		signal(SIGUSR1, ask);
 		kill(helper, SIGKILL);
