@@ -113,6 +113,20 @@ static void open_pages(struct frozen *f, uint64_t start, uint64_t end)
 	}
 }
 
+/*
+ * Opens a page that cannot be: it is gone, or not registered any more. If it looks frozen all the same, then it
+ * was not: when mremap() merges memory with what is registered, the kernel may forget all of that (seen on
+ * Linux 6.18), and leaves the marks of its pages.
+ */
+static void open_forgotten(struct frozen *f, uint64_t page)
+{
+	uint64_t pages;
+
+	if (!scan_matching(f->pagemap, page, page + PAGE_BYTES, &f->freezer->frozen, NULL, &pages) && pages)
+		frozen_fail(f, -ESTALE, page);
+	wake(f->uffd, page, page + PAGE_BYTES);
+}
+
 static void allow_writing(struct frozen *f, uint64_t start, uint64_t end)
 {
 	struct uffdio_writeprotect arg = { .range = { .start = start, .len = end - start } };
@@ -128,7 +142,7 @@ static void allow_writing(struct frozen *f, uint64_t start, uint64_t end)
 		for (; start < end; start += PAGE_BYTES)
 			allow_writing(f, start, start + PAGE_BYTES);
 	else
-		wake(f->uffd, start, end);
+		open_forgotten(f, start);
 }
 
 static int open_pagemap(struct frozen *f)
@@ -280,8 +294,12 @@ const struct freezer freezer_deactivate = {
 	.probe = probe_deactivate,
 	.refusal = vma_refusal,
 	.freeze = freeze_deactivate,
-	/* Only UFFDIO_DEACTIVATE closes pages, and one that is moved, or took the place of another, is open. */
-	.frozen = { .mask = PAGE_IS_UFFD_DEACTIVATED },
+	/*
+	 * A page that is moved, or took the place of another, is open; but then mprotect() to nothing and back
+	 * closes it. So all that was closed at first is write-protected, too: a page that came later is not.
+	 */
+	.frozen = { .inverted = PAGE_IS_WRITTEN, .mask = PAGE_IS_UFFD_DEACTIVATED | PAGE_IS_WRITTEN },
+	.closed = { .mask = PAGE_IS_UFFD_DEACTIVATED, .flags = PM_SCAN_WP_MATCHING },
 	.may_tear = true,
 	.open = open_pages,
 	.serve = faults_begin,
@@ -363,23 +381,13 @@ static int protect_vma(struct frozen *f, const struct cr_plugin_vma *vma)
 	return protect_range(f->uffd, vma->start, vma->end);
 }
 
-/* What the kernel was asked to read into a page it writes there in spite of the protection. */
-static bool has_aio(const struct frozen *f)
-{
-	size_t i;
-
-	for (i = 0; i < f->args.nr_vmas; i++)
-		if (f->args.vmas[i].status & VMA_AREA_AIORING)
-			return true;
-	return false;
-}
-
 static int freeze_wp(struct frozen *f)
 {
 	int ret = check_threads(f) ?: open_pagemap(f);
 
 	f->mem = f->origin;
-	if (!ret && has_aio(f))
+	/* What the kernel was asked to read into a page it writes there in spite of the protection. */
+	if (!ret && has_aio(f->args.vmas, f->args.nr_vmas))
 		ret = -EOPNOTSUPP;
 	/* It would be refused on all that is tracked. */
 	if (!ret)

@@ -30,6 +30,8 @@ struct freezer {
 	int (*freeze)(struct frozen *f);
 	/* What a page of a covered mapping looks like that is still frozen. */
 	struct scan_filter frozen;
+	/* The same when it was frozen just now, unless all zero; to look for that marks pages as frozen asks for. */
+	struct scan_filter closed;
 	/* ... and has to be looked at when it was read. */
 	bool may_tear;
 	/* If one page of a covered mapping is frozen, all are. */

@@ -219,10 +219,13 @@ uint64_t frozen_first_listed(const struct frozen *f, const struct cr_plugin_vma 
 /* What there is of a mapping that the freezer took care of: all of it, or from the first listed page on. */
 static int look_at(struct frozen *f, const struct cr_plugin_vma *vma, uint64_t first)
 {
-	const struct scan_filter *filter = &f->freezer->frozen;
+	const struct scan_filter *filter = &f->freezer->closed;
 	uint64_t pages;
 	int ret;
 
+	/* A round of tracking has marked them. */
+	if (!filter->mask || f->tracked)
+		filter = &f->freezer->frozen;
 	if (!f->freezer->whole)
 		return scan_seen(f->pagemap, vma->start, vma->end, filter, &f->seen)
 			       ?: run_set_add(&f->seen_in, vma->start, vma->end, 0);

@@ -422,6 +422,7 @@ static void end_task(struct frozen *f)
 	tell(f);
 }
 
+/* Whether what was read was right. */
 static void verify(struct frozen *f)
 {
 	int ret = frozen_check_saved(f);
@@ -464,6 +465,9 @@ int live_read(const struct cr_plugin_read_mem *args)
 		}
 	}
 	if (!ret && f->next_page == f->nr_pages) {
+		lock(f);
+		thaw_behind(f, f->behind_end);
+		unlock(f);
 		verify(f);
 		end_task(f);
 		ret = f->error;

@@ -257,6 +257,7 @@ int scan_seen(int pagemap_fd, uint64_t start, uint64_t end, const struct scan_fi
 	struct findings f = { .seen = seen, .frozen = frozen };
 	struct pm_scan_arg arg = ask(start, end, frozen->mask | frozen->anyof);
 
+	arg.flags = frozen->flags;
 	return scan(pagemap_fd, &arg, NULL, &f);
 }
 

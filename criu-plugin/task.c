@@ -52,6 +52,17 @@ bool vma_is_hugetlb(const struct cr_plugin_vma *vma)
 	return vma->flags & (MAP_HUGETLB | MAP_HUGE_MASK << MAP_HUGE_SHIFT);
 }
 
+/* Whether the task may have asked for something to be read into its memory that is not there yet. */
+bool has_aio(const struct cr_plugin_vma *vmas, size_t nr)
+{
+	size_t i;
+
+	for (i = 0; i < nr; i++)
+		if (vmas[i].status & VMA_AREA_AIORING)
+			return true;
+	return false;
+}
+
 /*
  * Why a mapping is never tracked, or NULL. Its pages count as written and hot.
  *
@@ -229,15 +240,20 @@ static int make_uffd(const struct tracker *tracker, const struct cr_plugin_track
 	return uffd;
 }
 
-/* Asks one mapping. Errors cost precision only. */
-static void ask_vma(struct task *t, const struct tracker *tracker, int pagemap, const struct cr_plugin_vma *vma,
+/*
+ * Asks one mapping. Returns whether some of its pages look as if they were not written, or it is not known
+ * which. Errors cost precision only.
+ */
+static bool ask_vma(struct task *t, const struct tracker *tracker, int pagemap, const struct cr_plugin_vma *vma,
 		    bool arm, bool asked)
 {
 	struct findings found = { .known = asked ? &t->known : NULL, .seen = &t->seen };
 	struct page_counts *counts = &found.counts;
+	bool clean;
 	int ret;
 
 	ret = tracker->scan(pagemap, vma->start, vma->end, arm, &found);
+	clean = ret || counts->written < counts->scanned;
 	if (!ret)
 		ret = run_set_add(&t->covered, vma->start, vma->end, 0);
 	if (ret)
@@ -251,6 +267,30 @@ static void ask_vma(struct task *t, const struct tracker *tracker, int pagemap, 
 	t->counts.written += counts->written;
 	t->counts.hot += counts->hot;
 	t->counts.cold += counts->cold;
+	return clean;
+}
+
+/*
+ * Arms a mapping of which some pages look protected, and may not be. When mremap() merges memory with what is
+ * registered, the kernel may forget all of that (seen on Linux 6.18), and leaves the marks of its
+ * pages; so it does in a child whose parent's userfaultfd is closed during fork(). A scan does not protect
+ * those that have one; the end of being registered takes it off.
+ */
+static void arm_anew(const struct task *t, const struct tracker *tracker, int uffd, int pagemap,
+		     const struct cr_plugin_vma *vma)
+{
+	struct findings found = {};
+	int ret;
+
+	log_debug("%d: %#lx-%#lx is armed anew\n", t->pid, (long)vma->start, (long)vma->end);
+	tracker_unregister(uffd, vma->start, vma->end);
+	ret = tracker_register(tracker, uffd, vma->start, vma->end)
+		      ?: tracker->scan(pagemap, vma->start, vma->end, true, &found);
+	if (!ret)
+		return;
+	tracker_unregister(uffd, vma->start, vma->end);
+	log_warn("%d: cannot track %#lx-%#lx: %s; taken as written\n", t->pid, (long)vma->start, (long)vma->end,
+		 strerror(-ret));
 }
 
 /*
@@ -308,7 +348,7 @@ static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int
 	for (i = 0; i < args->nr_vmas; i++) {
 		const struct cr_plugin_vma *vma = &args->vmas[i];
 		const char *reason = vma_refusal(vma);
-		bool asked;
+		bool asked, clean;
 		int ret;
 
 		t->vmas_untracked++;
@@ -343,7 +383,10 @@ static int ask_task(struct task *t, const struct tracker *tracker, int uffd, int
 		t->vmas_untracked--;
 		t->vmas_tracked++;
 		tracked[i] = true;
-		ask_vma(t, tracker, pagemap, vma, args->runs_on, asked);
+		clean = ask_vma(t, tracker, pagemap, vma, args->runs_on, asked);
+		/* What was asked has been armed, as a whole, by a round that came to its end. */
+		if (clean && !(asked && t->has_parent) && args->runs_on && !tracker->reset)
+			arm_anew(t, tracker, uffd, pagemap, vma);
 	}
 
 	log_refusals(t->pid, &refusals);
@@ -369,9 +412,10 @@ static int begin_round(struct task *t, const struct tracker *tracker, int keeper
 }
 
 /* Arms all mappings that are @tracked, which have been asked. */
-static int arm_task(struct task *t, const struct tracker *tracker, int uffd, const struct cr_plugin_track_mem *args,
-		    const bool *tracked)
+static int arm_task(struct task *t, const struct tracker *tracker, int uffd, int pagemap,
+		    const struct cr_plugin_track_mem *args, const bool *tracked)
 {
+	bool pinned = tracker->unmark_pinned && has_aio(args->vmas, args->nr_vmas);
 	int ret = tracker->reset ? tracker->reset(t->pid) : 0;
 	size_t i;
 
@@ -386,6 +430,11 @@ static int arm_task(struct task *t, const struct tracker *tracker, int uffd, con
 		if (ret)
 			log_warn("%d: cannot protect %#lx-%#lx: %s; taken as used\n", t->pid, (long)vma->start,
 				 (long)vma->end, strerror(-ret));
+		if (!pinned || (!ret && !tracker->unmark_pinned(uffd, pagemap, vma->start, vma->end)))
+			continue;
+		log_warn("%d: devices may write to %#lx-%#lx: taken as written\n", t->pid, (long)vma->start,
+			 (long)vma->end);
+		tracker_unregister(uffd, vma->start, vma->end);
 	}
 	return 0;
 }
@@ -403,7 +452,7 @@ static int walk_task(struct task *t, const struct tracker *tracker, int keeper, 
 	if (!ret)
 		ret = ask_task(t, tracker, uffd, pagemap, args, tracked);
 	if (!ret && args->runs_on)
-		ret = arm_task(t, tracker, uffd, args, tracked);
+		ret = arm_task(t, tracker, uffd, pagemap, args, tracked);
 	free(tracked);
 	return ret;
 }
@@ -530,6 +579,11 @@ int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds
 	t->soft_dirty_lost = rounds_find(parent, t->pid, t->start_time);
 	if (!ret && !tracker)
 		ret = look_back(t);
+	if (!ret && args->runs_on && tracker->misses_dma && has_aio(args->vmas, args->nr_vmas)) {
+		log_info("%d: it uses asynchronous I/O, and %s does not notice what devices write\n", t->pid,
+			 tracker->name);
+		ret = -EOPNOTSUPP;
+	}
 	if (ret)
 		goto out;
 	ret = keeper = keeper_get(args->runs_on);

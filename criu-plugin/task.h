@@ -36,6 +36,7 @@ struct task {
 	uint8_t round[16];
 };
 
+bool has_aio(const struct cr_plugin_vma *vmas, size_t nr);
 bool vma_is_hugetlb(const struct cr_plugin_vma *vma);
 const char *vma_refusal(const struct cr_plugin_vma *vma);
 int task_track(struct task *t, const struct tracker *tracker, const FrazilRounds *parent,

@@ -94,6 +94,24 @@ int tracker_reset_soft_dirty(int pid)
 	return ret;
 }
 
+/* Of what is there UFFDIO_DEACTIVATE leaves alone what is pinned for DMA. */
+static int unmark_pinned(int uffd, int pagemap_fd, uint64_t start, uint64_t end)
+{
+	static const struct scan_filter pinned = {
+		.inverted = PAGE_IS_UFFD_DEACTIVATED | PAGE_IS_PFNZERO,
+		.mask = PAGE_IS_PRESENT | PAGE_IS_UFFD_DEACTIVATED | PAGE_IS_PFNZERO,
+	};
+	struct run_set found = {};
+	uint64_t pages;
+	size_t i;
+	int ret = scan_matching(pagemap_fd, start, end, &pinned, &found, &pages);
+
+	for (i = 0; i < found.nr && !ret; i++)
+		ret = writeprotect(uffd, found.v[i].start, found.v[i].end, false);
+	run_set_fini(&found);
+	return ret;
+}
+
 /* linux-6.12 with kernel/series */
 static const struct tracker deactivate = {
 	.name = "deactivate",
@@ -105,6 +123,7 @@ static const struct tracker deactivate = {
 	.is_of = writeprotect_is_of,
 	.scan = scan_deactivated,
 	.protect = uffd_deactivate,
+	.unmark_pinned = unmark_pinned,
 };
 
 /*
@@ -132,6 +151,7 @@ static const struct tracker wp = {
 	.tells = "pages written, exactly; nothing about use",
 	.features = UFFD_FEATURE_WP_ASYNC,
 	.register_mode = UFFDIO_REGISTER_MODE_WP,
+	.misses_dma = true,
 	.is_tracked = scan_is_wp_async,
 	.is_of = writeprotect_is_of,
 	.scan = scan_written,

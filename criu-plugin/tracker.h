@@ -25,6 +25,8 @@ struct tracker {
 	bool tells_used;
 	/* Whether criu uses a page, in the kernel's eyes, when it reads it to dump it. */
 	bool reads_are_use;
+	/* Whether it is not noticed, nor can be told, which pages a device writes to. */
+	bool misses_dma;
 
 	/* Whether the mapping is registered. 1: yes; 0: no; -1: it has no page to ask about. */
 	int (*is_tracked)(int pagemap_fd, uint64_t start, uint64_t end);
@@ -39,6 +41,8 @@ struct tracker {
 	int (*reset)(int pid);
 	/* Begins a round of "used" over [start, end), all of it registered. May be NULL. */
 	int (*protect)(int uffd, uint64_t start, uint64_t end);
+	/* After that: pages count as written that a device may write to, as they were pinned for DMA. May be NULL. */
+	int (*unmark_pinned)(int uffd, int pagemap_fd, uint64_t start, uint64_t end);
 };
 
 /* Why a tracker cannot be used. */
