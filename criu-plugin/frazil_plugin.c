@@ -261,26 +261,11 @@ static void write_working_set(void)
 	free(ws.tasks);
 }
 
-/* From these images on criu's own tracking counts; what else there was of it ends. */
-static void leave_to_criu(void)
-{
-	struct keeper_msg kept;
-	struct task_node *n;
-	int uffd;
-
-	for (n = tasks; n; n = n->next) {
-		uffd = n->task.left_to_criu ? task_take_tracking(n->task.pid, n->task.start_time, &kept) : -1;
-		if (uffd >= 0)
-			close(uffd);
-	}
-}
-
 static void frazil_exit(int stage, int ret)
 {
 	struct task_node *n;
 
 	if (!ret) {
-		leave_to_criu();
 		write_rounds();
 		if (tasks)
 			write_working_set();
@@ -334,9 +319,13 @@ static int frazil_track_mem(struct cr_plugin_track_mem *args)
 		free(n);
 		return ret;
 	}
-	/* It could not be tracked. All of it is in these images, and criu's own tracking can begin. */
+	/*
+	 * It could not be tracked. All of it is in these images, and criu's own tracking can begin; if nobody
+	 * goes by what there was of it before, should these images come to nothing.
+	 */
 	if (args->runs_on && !n->task.armed)
-		n->task.left_to_criu = !tracker_reset_soft_dirty(n->task.pid);
+		n->task.left_to_criu = !task_forget_tracking(n->task.pid, n->task.start_time, true) &&
+				       !tracker_reset_soft_dirty(n->task.pid);
 
 	pr_info("%d: %llu pages scanned, %llu written, %llu hot, %llu cold%s; %u mappings tracked, %u not\n",
 		n->task.pid, (unsigned long long)n->task.counts.scanned, (unsigned long long)n->task.counts.written,
