@@ -52,20 +52,10 @@ static uint64_t file_number(const char *dir, const char *name)
 /* What the memory cgroups (v2) of a task leave it. */
 static uint64_t cgroup_left(int pid)
 {
-	char line[4096], dir[4224] = "", *slash;
+	char dir[4224], *slash;
 	uint64_t left = UINT64_MAX;
-	FILE *f;
 
-	snprintf(line, sizeof(line), "/proc/%d/cgroup", pid);
-	f = fopen(line, "re");
-	if (!f)
-		return left;
-	while (fgets(line, sizeof(line), f)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (!strncmp(line, "0::", 3))
-			snprintf(dir, sizeof(dir), "/sys/fs/cgroup%s", line + 3);
-	}
-	fclose(f);
+	proc_cgroup(pid, dir, sizeof(dir));
 	while (strlen(dir) > strlen("/sys/fs/cgroup/") && (slash = strrchr(dir, '/'))) {
 		uint64_t max = file_number(dir, "memory.max"), used = file_number(dir, "memory.current");
 

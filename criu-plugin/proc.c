@@ -94,3 +94,22 @@ int proc_status(int pid, const char *key)
 	proc_status_read(pid, &status);
 	return proc_status_number(&status, key);
 }
+
+/* Sets @dir to the directory of a task's cgroup (v2), where it is mounted mostly; or to "". */
+void proc_cgroup(int pid, char *dir, size_t size)
+{
+	char line[4096];
+	FILE *f;
+
+	dir[0] = '\0';
+	snprintf(line, sizeof(line), "/proc/%d/cgroup", pid);
+	f = fopen(line, "re");
+	if (!f)
+		return;
+	while (fgets(line, sizeof(line), f)) {
+		line[strcspn(line, "\n")] = '\0';
+		if (!strncmp(line, "0::", 3))
+			snprintf(dir, size, "/sys/fs/cgroup%s", line + 3);
+	}
+	fclose(f);
+}

@@ -2,6 +2,8 @@
 #ifndef FRAZIL_PROC_H
 #define FRAZIL_PROC_H
 
+#include <stddef.h>
+
 int proc_open(int pid, const char *name, int flags);
 /* What /proc/PID/status says, which takes the kernel a while to put together. */
 struct proc_status {
@@ -20,5 +22,6 @@ long long proc_stat_number(const struct proc_stat *stat, int field);
 void proc_status_read(int pid, struct proc_status *status);
 int proc_status_number(const struct proc_status *status, const char *key);
 int proc_status(int pid, const char *key);
+void proc_cgroup(int pid, char *dir, size_t size);
 
 #endif

@@ -22,6 +22,7 @@
 #include "host.h"
 #include "keeper.h"
 #include "maps.h"
+#include "proc.h"
 #include "stop.h"
 #include "task.h"
 
@@ -43,10 +44,19 @@ void host_log(enum host_level level, const char *fmt, ...)
 
 int host_run(const char *path, char *const argv[])
 {
+	posix_spawnattr_t attr;
+	sigset_t none;
 	pid_t pid;
 	int status;
 
-	if (posix_spawn(&pid, path, NULL, NULL, argv, environ))
+	/* Not what is blocked here. */
+	sigemptyset(&none);
+	posix_spawnattr_init(&attr);
+	posix_spawnattr_setsigmask(&attr, &none);
+	posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
+	status = posix_spawn(&pid, path, NULL, &attr, argv, environ);
+	posix_spawnattr_destroy(&attr);
+	if (status)
 		return -1;
 	while (waitpid(pid, &status, 0) < 0)
 		if (errno != EINTR)
@@ -76,6 +86,56 @@ static int track_stopped(int pid, const struct tracker *tracker, struct task *t)
 	return ret ?: t->armed ? 0 : -ENOTSUP;
 }
 
+/*
+ * Whether the task is in a cgroup (v2) that is frozen: it would stop under ptrace, but not run what is
+ * injected until it is thawed.
+ */
+static bool is_frozen(int pid)
+{
+	char dir[4224], path[4352], line[64];
+	bool frozen = false;
+	FILE *f;
+
+	proc_cgroup(pid, dir, sizeof(dir));
+	snprintf(path, sizeof(path), "%s/cgroup.events", dir);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f))
+		frozen |= !strcmp(line, "frozen 1\n");
+	fclose(f);
+	return frozen;
+}
+
+/* Without signals that end this program: while something is injected into a task its life depends on it. */
+static int track_now(int pid, const struct tracker *tracker, struct task *t)
+{
+	sigset_t ending, before;
+	struct stopped stopped;
+	int ret;
+
+	sigemptyset(&ending);
+	sigaddset(&ending, SIGINT);
+	sigaddset(&ending, SIGTERM);
+	sigaddset(&ending, SIGHUP);
+	sigprocmask(SIG_BLOCK, &ending, &before);
+	ret = stop_process(pid, &stopped);
+	if (ret) {
+		fprintf(stderr, "frazil: %d cannot be stopped: %s\n", pid,
+			ret == -ETIMEDOUT ? "it does not react; is it in uninterruptible sleep?"
+					  : "is it there, yours, and not traced by somebody?");
+	} else {
+		ret = track_stopped(pid, tracker, t);
+		if (resume_process(&stopped))
+			fprintf(stderr, "frazil: %d may still be stopped: kill -CONT %d\n", pid, pid);
+		if (ret)
+			fprintf(stderr, "frazil: %d is not tracked%s%s\n", pid, ret == -ENOTSUP ? "" : ": ",
+				ret == -ENOTSUP ? "" : strerror(-ret));
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return ret;
+}
+
 static int track(int pid, bool json)
 {
 	struct tracker_verdict verdict = {};
@@ -83,7 +143,6 @@ static int track(int pid, bool json)
 	struct config config;
 	struct task t = {};
 	char error[256];
-	struct stopped stopped;
 	int ret;
 
 	if (config_read(&config, error, sizeof(error))) {
@@ -97,24 +156,16 @@ static int track(int pid, bool json)
 	}
 
 	compel_log_init(compel_says, verbose ? COMPEL_LOG_DEBUG : COMPEL_LOG_ERROR);
-	ret = stop_process(pid, &stopped);
-	if (ret) {
-		fprintf(stderr, "frazil: %d cannot be stopped: %s\n", pid,
-			ret == -ETIMEDOUT ? "it does not react; is it in uninterruptible sleep?"
-					  : "is it there, yours, and not traced by somebody?");
+	if (is_frozen(pid)) {
+		fprintf(stderr, "frazil: %d is in a frozen cgroup: thaw it first, as with podman unpause\n", pid);
 		return EXIT_NO;
 	}
-	ret = track_stopped(pid, tracker, &t);
-	if (resume_process(&stopped))
-		fprintf(stderr, "frazil: %d may still be stopped: kill -CONT %d\n", pid, pid);
-	if (ret) {
-		fprintf(stderr, "frazil: %d is not tracked%s%s\n", pid, ret == -ENOTSUP ? "" : ": ",
-			ret == -ENOTSUP ? "" : strerror(-ret));
-	} else if (json) {
+	ret = track_now(pid, tracker, &t);
+	if (!ret && json) {
 		printf("{\"pid\": %d, \"tracker\": \"%s\", \"pages\": %llu, \"mappings_tracked\": %u, "
 		       "\"mappings_untracked\": %u}\n",
 		       pid, tracker->name, (unsigned long long)t.counts.scanned, t.vmas_tracked, t.vmas_untracked);
-	} else {
+	} else if (!ret) {
 		printf("%d is tracked with %s: %llu pages in %u mappings; %u mappings cannot be\n", pid, tracker->name,
 		       (unsigned long long)t.counts.scanned, t.vmas_tracked, t.vmas_untracked);
 	}

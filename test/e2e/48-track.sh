@@ -51,3 +51,14 @@ must_fail frazil track "$pid"
 [[ $out == *"not traced by somebody"* ]] || fail "$out"
 kill %1
 pages_verify
+# Nothing can be done in a frozen cgroup, and what was begun would kill the task later.
+cgroup=/sys/fs/cgroup/frazil-frozen
+mkdir -p $cgroup
+echo "$pid" >$cgroup/cgroup.procs
+echo 1 >$cgroup/cgroup.freeze
+poll 50 grep -q "frozen 1" $cgroup/cgroup.events
+must_fail timeout 20 frazil track "$pid"
+[[ $out == *"is in a frozen cgroup"* ]] || fail "$out"
+echo 0 >$cgroup/cgroup.freeze
+must frazil track "$pid"
+pages_verify
