@@ -13,9 +13,9 @@ poll 100 test -s report
 pid=$(<report)
 dump images
 
-criu page-server --lazy-pages -D images --address 127.0.0.1 --port 27015 -v4 -o page-server.log &
+criu page-server --lazy-pages -D images --address 127.0.0.1 --port 27015 -v4 -o page-server.log >server.out 2>&1 &
 poll 100 grep -q ":6987 .* 0A " /proc/net/tcp
-python3 "$(dirname "$0")/gate.py" 27016 27015 $((4 << 20)) gate &
+python3 "$(dirname "$0")/gate.py" 27016 27015 $((4 << 20)) gate >gate.out 2>&1 &
 gate=$!
 poll 100 says open
 lazy_pages images --page-server --address 127.0.0.1 --port 27016
