@@ -35,10 +35,8 @@ static const uint64_t code[] = { 0xfeeb0274c085050full, 0xcccccccc050fe7b0ull };
 #define AFTER_CALL_MAX 6
 
 /* A system call that has not ended after so many seconds, and uses no time of a CPU any more, does not end. */
-#define STUCK_S 10
-
-/* How long it takes until a stop is noticed of which no signal told: nobody has to let SIGCHLD through. */
-#define WAIT_STEP_NS 20000000
+#define STUCK_S	     10
+#define WAIT_STEP_NS 50000
 
 #define SIGMASK_BYTES 8
 #define UNBLOCKABLE   (1ull << (SIGKILL - 1) | 1ull << (SIGSTOP - 1))
@@ -127,8 +125,8 @@ static time_t seconds(void)
 	return now.tv_sec;
 }
 
-/* wait_stop(), when SIGCHLD is blocked. */
-static int wait_stop_signal(int pid, const sigset_t *sigchld)
+/* Waits until it stops. Returns what waitpid() says of that, or -errno: -ETIMEDOUT when it never does. */
+static int wait_stop(int pid)
 {
 	const struct timespec step = { .tv_nsec = WAIT_STEP_NS };
 	time_t looked = seconds();
@@ -136,7 +134,7 @@ static int wait_stop_signal(int pid, const sigset_t *sigchld)
 	int status, ret;
 
 	while (!(ret = waitpid(pid, &status, __WALL | WNOHANG)) || (ret < 0 && errno == EINTR)) {
-		sigtimedwait(sigchld, NULL, &step);
+		nanosleep(&step, NULL);
 		if (seconds() - looked < STUCK_S / 2)
 			continue;
 		looked = seconds();
@@ -148,24 +146,6 @@ static int wait_stop_signal(int pid, const sigset_t *sigchld)
 	if (ret < 0)
 		return -errno;
 	return WIFSTOPPED(status) ? status : -ESRCH;
-}
-
-/*
- * Waits until it stops. Returns what waitpid() says of that, or -errno: -ETIMEDOUT when it never does. The
- * signal that tells of a stop is waited for, of which criu has no handler then: to look every now and then
- * takes time of CPUs, where timers are emulated a good part of it.
- */
-static int wait_stop(int pid)
-{
-	sigset_t sigchld, before;
-	int ret;
-
-	sigemptyset(&sigchld);
-	sigaddset(&sigchld, SIGCHLD);
-	sigprocmask(SIG_BLOCK, &sigchld, &before);
-	ret = wait_stop_signal(pid, &sigchld);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	return ret;
 }
 
 /* With PTRACE_O_TRACESYSGOOD, which criu sets, and without. */
