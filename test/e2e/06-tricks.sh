@@ -27,11 +27,7 @@ tricks_verify()
 	is "memory $1" "$answer" "ok ${2:-$generation}"
 }
 
-cat >write <<'EOF'
-#!/bin/sh
-[ "$CRTOOLS_SCRIPT_ACTION" != frozen ] || kill -USR1 "$CRTOOLS_INIT_PID"
-EOF
-chmod +x write
+at_frozen write 'kill -USR1 "$CRTOOLS_INIT_PID"'
 
 for trick in merge merge-empty replace; do
 	mkdir $trick

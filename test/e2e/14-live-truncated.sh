@@ -2,11 +2,7 @@
 # a private mapping of it, from a child as well: with fork the dump fails, and says so. The
 # others have copied them.
 . "$(dirname "$0")/lib.sh"
-cat >truncate.sh <<'END'
-#!/bin/sh
-[ "$CRTOOLS_SCRIPT_ACTION" != frozen ] || : >"$FILE"
-END
-chmod +x truncate.sh
+at_frozen truncate.sh ': >"$FILE"'
 export FILE=$PWD/report.file
 live() { criu dump -t "$pid" -D "$FRAZIL_FREEZE" --leave-running -v4 -o dump.log "$@"; }
 

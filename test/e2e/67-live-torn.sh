@@ -1,11 +1,7 @@
 # The task unmaps memory that has not been saved yet. With userfaultfd that is noticed and
 # the dump fails: the task runs on, and nothing looks like images. With fork it is no matter.
 . "$(dirname "$0")/lib.sh"
-cat >unmap <<'EOF'
-#!/bin/sh
-[ "$CRTOOLS_SCRIPT_ACTION" != frozen ] || kill -USR1 "$CRTOOLS_INIT_PID"
-EOF
-chmod +x unmap
+at_frozen unmap 'kill -USR1 "$CRTOOLS_INIT_PID"'
 for freezer in ${UNABLE:-deactivate wp}; do
 	bank_start --mib 64 --span 10
 	mkdir $freezer

@@ -1,10 +1,6 @@
 # What can go wrong once memory is frozen: the page server goes away, the task ends.
 . "$(dirname "$0")/lib.sh"
-cat >frozen <<'EOF'
-#!/bin/sh
-[ "$CRTOOLS_SCRIPT_ACTION" != frozen ] || kill -KILL "$(cat "$VICTIM")"
-EOF
-chmod +x frozen
+at_frozen frozen 'kill -KILL "$(cat "$VICTIM")"'
 export VICTIM=$PWD/victim
 for freezer in ${FREEZERS:-deactivate fork wp}; do
 	export FRAZIL_FREEZE=$freezer

@@ -291,6 +291,13 @@ import json, sys
 print([e["live"] for e in json.load(sys.stdin) if "live" in e][0][sys.argv[1]])' "$2"
 }
 
+# An action script that runs a shell command when all tasks are stopped: at_frozen FILE COMMAND
+at_frozen()
+{
+	printf '#!/bin/sh\n[ "$CRTOOLS_SCRIPT_ACTION" != frozen ] || %s\n' "$2" >"$1"
+	chmod +x "$1"
+}
+
 # Whether the code of a task is that of its program: code is what is injected over.
 code_is_intact()
 {
