@@ -2,7 +2,7 @@
 # looks as if nobody wrote it, and is not missed.
 . "$(dirname "$0")/lib.sh"
 
-# tricks_start MIB TRICK
+# tricks_start MIB TRICK [BEFORE]
 tricks_start()
 {
 	report=$PWD/report
@@ -65,7 +65,7 @@ for trick in merge merge-empty replace; do
 	fi
 
 	for freezer in ${FREEZERS:-deactivate fork wp}; do
-		tricks_start 64 $trick
+		tricks_start 1 $trick 64
 		mkdir $freezer
 		rc=0
 		FRAZIL_FREEZE=$freezer criu dump -D $freezer -t "$pid" --leave-running -v4 -o dump.log \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * tricks REPORT MIB TRICK - a task that does to its memory what makes pages look as if nobody wrote to them
+ * tricks REPORT MIB TRICK [BEFORE] - a task that does to its memory what makes pages look as if nobody wrote to them
  *
  * It has a mapping of MIB MiB, and another that was the end of it and was moved elsewhere. Writes its
  * pid to REPORT, and a line for each signal. At SIGUSR1 it plays the trick and writes to all pages of
@@ -15,6 +15,9 @@
  *
  * replace: discards the pages, and makes those unreadable for a while that it writes in their place. Where
  * pages are deactivated, that closes them, with kernel/series.
+ *
+ * With BEFORE, as many MiB more that nobody uses are in front of it: whoever reads memory in the order of
+ * addresses comes to the rest when the trick has been played.
  */
 #define _GNU_SOURCE
 #include <signal.h>
@@ -113,11 +116,11 @@ int main(int argc, char **argv)
 {
 	sigset_t set;
 	char *space;
-	size_t i;
+	size_t i, before;
 	int sig;
 
-	if (argc != 4 || !(report = fopen(argv[1], "a")) || !(bytes = strtoul(argv[2], NULL, 10) << 20)) {
-		fprintf(stderr, "usage: tricks REPORT MIB merge|merge-empty|replace\n");
+	if (argc < 4 || argc > 5 || !(report = fopen(argv[1], "a")) || !(bytes = strtoul(argv[2], NULL, 10) << 20)) {
+		fprintf(stderr, "usage: tricks REPORT MIB merge|merge-empty|replace [BEFORE]\n");
 		return 2;
 	}
 	replaces = !strcmp(argv[3], "replace");
@@ -128,9 +131,12 @@ int main(int argc, char **argv)
 	sigaddset(&set, SIGUSR2);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 
+	before = argc == 5 ? strtoul(argv[4], NULL, 10) << 20 : 0;
 	/* Nothing else comes to be beside it, or where the end was. */
-	space = must_map(NULL, bytes + 8 * END, PROT_NONE);
-	first = must_map(space + PAGE, bytes + END, PROT_READ | PROT_WRITE);
+	space = must_map(NULL, before + bytes + 8 * END, PROT_NONE);
+	if (before)
+		memset(must_map(space, before, PROT_READ | PROT_WRITE), 1, before);
+	first = must_map(space + before + PAGE, bytes + END, PROT_READ | PROT_WRITE);
 	moved = first + bytes;
 	write_all();
 	for (i = 0; i < END && !ends_empty; i += PAGE)
