@@ -50,3 +50,16 @@ ended "$daemon" || fail "lazy-pages does not end"
 wait "$daemon" || fail "lazy-pages: $(tail -n 5 images/lazy-pages.log)"
 dump again --leave-running
 kill_task
+
+# --auto-dedup, from local images: what had to wait, because its mapping was cut, is read once more, and has to
+# be in the images still.
+echo "$pid" >report
+lazy_pages images --auto-dedup
+restore images --lazy-pages --auto-dedup
+kill -USR1 "$pid"
+poll 300 has discarded
+kill -USR2 "$pid"
+poll 300 has ok
+has ok || fail "its memory, with --auto-dedup: $(tail -n 1 report)"
+kill_task
+wait "$daemon"
