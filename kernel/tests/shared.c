@@ -4,6 +4,7 @@
  * mapped here. Each test runs for every kind of memory; its name is KIND_TEST.
  */
 #define _GNU_SOURCE
+#include <signal.h>
 #include "lib.h"
 
 #ifndef MFD_HUGETLB
@@ -91,12 +92,12 @@ static void populate(struct area *a, const struct kind *k)
 	write_pages(a, all, 1);
 }
 
-/* Registers, in the mode that is asked for. */
+/* Registers, in the mode that is asked for, with further features if need be. */
 static void enter(struct area *a, u64 features, u64 mode)
 {
 	u64 ioctls = 0;
 
-	a->uffd = open_uffd(ASYNC);
+	a->uffd = open_uffd(features | ASYNC);
 	CHECK_EQ(try_register(a->uffd, a->mem, a->pages, mode, &ioctls), 0);
 	CHECK(ioctls & 1ULL << _UFFDIO_DEACTIVATE);
 	if (mode & UFFDIO_REGISTER_MODE_WP)
@@ -573,6 +574,22 @@ static void shmem_thp_partial(void)
 		CHECK(handler_count(&h, p) >= 1);
 }
 
+/* Only what is mapped is locked into memory, so it stays mapped. */
+static void shmem_locked_stays(void)
+{
+	struct area a;
+
+	populate(&a, &shmem);
+	enter(&a, ASYNC, MINOR);
+	CHECK(!mlock(a.mem, a.pages * page_size));
+	deactivate(&a);
+	EXPECT(&a, all, PRESENT, PRESENT, 0);
+	CHECK(!munlock(a.mem, a.pages * page_size));
+	deactivate(&a);
+	EXPECT(&a, all, PRESENT, 0, 0);
+	check_pages(&a, all, 1);
+}
+
 /* -- hugetlb only */
 
 static void hugetlb_unaligned(void)
@@ -590,12 +607,33 @@ static void hugetlb_unaligned(void)
 	check_pages(&a, all, 1);
 }
 
+/* What says that there is no page is no page that could be deactivated. */
+static void poison_stays(const struct kind *k)
+{
+	struct uffdio_poison poison = { 0 };
+	struct iovec from = { .iov_len = 8 }, to = { .iov_len = 8 };
+	struct area a;
+	u64 word;
+
+	populate(&a, k);
+	enter_cold(&a, ASYNC | UFFD_FEATURE_POISON, MINOR);
+	poison.range.start = (uintptr_t)page_of(&a, k->unit);
+	poison.range.len = k->unit * page_size;
+	from.iov_base = page_of(&a, k->unit);
+	to.iov_base = &word;
+	CHECK(!ioctl(a.uffd, UFFDIO_POISON, &poison));
+	deactivate(&a);
+	CHECK_EQ(process_vm_readv(getpid(), &to, 1, &from, 1, 0), -1);
+	expect_signal(SIGBUS, page_of(&a, k->unit), false);
+	check_pages(&a, first_unit, 1);
+}
+
 #define CASES(X) \
 	X(other_mapping) X(async_refault) X(part_of_range) X(async_alone) \
 	X(unregister_is_ordinary) X(fork_is_free) X(pinned) X(wp_written) \
 	X(look) X(look_wp) \
 	X(wp_written_sync) X(sync_waits) X(sync_continue_errors) \
-	X(sync_leave) X(private_refused)
+	X(sync_leave) X(private_refused) X(poison_stays)
 
 #define FUNCTIONS(name) \
 	static void shmem_##name(void) { name(&shmem); } \
@@ -613,6 +651,7 @@ const struct test tests[] = {
 	TEST(shmem_swap_async),
 	TEST(shmem_swap_sync),
 	TEST(shmem_thp_partial),
+	TEST(shmem_locked_stays),
 	TEST(hugetlb_unaligned),
 	{ 0 }
 };
