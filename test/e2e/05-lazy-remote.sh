@@ -1,6 +1,7 @@
 # A task is restored lazily, from another host that has become slow. Meanwhile it cannot be dumped, as images
 # would lack what is not there yet. A thread that wants a page while another one discards memory gets its
-# page. And what is discarded of what was asked for does not keep the rest from coming.
+# page. And what is discarded of what was asked for does not keep the rest from coming, nor does what a child
+# does not have of it.
 . "$(dirname "$0")/lib.sh"
 
 says() { [ "$(cat gate 2>/dev/null)" = "$1" ]; }

@@ -4,8 +4,8 @@
  *
  * Writes its pid to REPORT, and a line for each signal. It has MIB MiB with something in each page, and
  * some without a page. At SIGHUP a thread reads one that is not there, "touched", while another thread
- * discards the second page of the others; at SIGUSR1 it makes some of these read-only, and discards some, "discarded";
- * at SIGUSR2 it looks whether the rest is as it was and there are zeroes elsewhere, "ok" or "wrong".
+ * discards the second page of the others; at SIGUSR1 it makes some of these read-only, discards some, and has a child
+ * without the last of them, "discarded"; at SIGUSR2 it looks whether the rest is as it was and there are zeroes elsewhere, "ok" or "wrong".
  *
  * Until then it uses hardly any memory but that: the rest may not be there either.
  */
@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define PAGE  4096ul
@@ -68,6 +69,21 @@ static bool is_discarded(size_t at)
 	return at / BLOCK % 2 == 0 && at / PAGE % 2;
 }
 
+/* Nobody tells of what a child does not have, and it lives on. */
+static void have_child(void)
+{
+	pid_t pid;
+
+	must(madvise(area + bytes - BLOCK, BLOCK, MADV_DONTFORK), "later: madvise");
+	pid = fork();
+	must(pid < 0, "later: fork");
+	if (pid)
+		return;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;)
+		pause();
+}
+
 static void discard(void)
 {
 	size_t at;
@@ -78,6 +94,7 @@ static void discard(void)
 	for (at = 0; at < bytes; at += PAGE)
 		if (is_discarded(at))
 			discard_page(at);
+	have_child();
 	say("discarded\n");
 }
 
