@@ -104,6 +104,12 @@ static void open_pages(struct frozen *f, uint64_t start, uint64_t end)
 			start += arg.mapped;
 			continue;
 		}
+		/* A range that is in more than one mapping is refused as a whole. */
+		arg.range.len = PAGE_BYTES;
+		if (end - start > PAGE_BYTES && !ioctl(f->uffd, UFFDIO_CONTINUE, &arg)) {
+			start += PAGE_BYTES;
+			continue;
+		}
 		/*
 		 * The task is forking, and goes on when its message is read: by the thread that
 		 * may be the one that is here. So whoever waits has to ask again.

@@ -12,6 +12,23 @@ for freezer in ${UNABLE:-deactivate wp}; do
 	bank_verify
 	is "accounts" "$accounts" $((64 * 256 / 10))
 	kill_task
+
+	# Nor does it wait for a page server that waits for the rest of the memory.
+	bank_start --mib 64 --span 10
+	mkdir $freezer-sent $freezer-received
+	criu page-server -D $freezer-received --port 1234 -v4 -o page-server.log >server.out 2>&1 &
+	server=$!
+	poll 100 grep -q ":04D2 .* 0A " /proc/net/tcp
+	status=0
+	FRAZIL_FREEZE=$freezer timeout 60 criu dump -D $freezer-sent -t "$pid" --leave-running -v4 -o dump.log \
+		--action-script "$PWD/unmap" --page-server --address 127.0.0.1 --port 1234 >out 2>&1 || status=$?
+	is "status of the dump" $status 1
+	log_has $freezer-sent/dump.log "was unmapped, moved or discarded before it was saved"
+	wait $server && fail "the page server takes what it got for images"
+	[ ! -e $freezer-sent/inventory.img ] || fail "an inventory was written"
+	bank_verify
+	is "accounts" "$accounts" $((64 * 256 / 10))
+	kill_task
 done
 bank_start --mib 64 --span 10
 FRAZIL_FREEZE=fork dump images --leave-running --action-script "$PWD/unmap"
