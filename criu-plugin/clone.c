@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A task is made to clone itself while it is stopped, and the child, which shares its pages until
- * one of them is written to, is never let run.
+ * one of them is written to, is not let run but to close its files.
  *
  * The child begins under ptrace of criu (CLONE_PTRACE) and is killed when criu goes away
  * (PTRACE_O_EXITKILL). It is made to close all descriptors, so that nothing is held open for
@@ -26,7 +26,6 @@
 
 #include "clone.h"
 #include "host.h"
-#include "inject.h"
 #include "proc.h"
 #include "reaper.h"
 
@@ -153,11 +152,33 @@ static int set_options(const struct clone *c)
 	return ptrace(PTRACE_SETOPTIONS, c->child, 0, options) ? -errno : 0;
 }
 
+/*
+ * Lets the child close its files, and then stop: nothing may stay open for longer because of it, sockets, pipes
+ * or locks. It is not waited for here. Some file systems write back what is dirty at each close(), over a network.
+ */
+static int begin_closing(const struct clone *c)
+{
+	/* syscall, and breakpoints */
+	static const uint64_t code = 0xcccccccccccc050f;
+	struct user_regs_struct regs = c->in.regs;
+
+	regs.rip = c->in.ip;
+	regs.rax = SYS_close_range;
+	regs.orig_rax = -1;
+	regs.rdi = 0;
+	regs.rsi = ~0u;
+	regs.rdx = 0;
+	if (pwrite(c->mem, &code, sizeof(code), c->in.ip) != sizeof(code))
+		return -EIO;
+	if (ptrace(PTRACE_SETREGS, c->child, NULL, &regs) || ptrace(PTRACE_CONT, c->child, NULL, NULL))
+		return -errno;
+	return 0;
+}
+
 /* Takes charge of the child that just appeared, stopped, under ptrace. */
 static int adopt(struct clone *c)
 {
 	int wstatus, ret;
-	long closed;
 
 	c->child = reaper_find(c->in.pid, c->ns_pid);
 	if (c->child < 0)
@@ -172,14 +193,31 @@ static int adopt(struct clone *c)
 	c->mem = proc_open(c->child, "mem", O_RDWR);
 	if (c->mem < 0)
 		return c->mem;
-	/* Nothing may stay open for longer because of it: sockets, pipes, locks. */
-	ret = inject_syscall(c->child, c->in.ip, SYS_close_range, &closed, 0, ~0u, 0);
-	if (ret || closed)
-		return ret ?: closed;
+	c->pagemap = proc_open(c->child, "pagemap", O_RDONLY);
+	return c->pagemap < 0 ? c->pagemap : begin_closing(c);
+}
+
+/*
+ * To be called before memory of the child is read. Waits until it has closed its files, for which tasks
+ * need not be stopped. Returns 0, or -errno when the child is of no use.
+ */
+int clone_ready(struct clone *c)
+{
+	struct user_regs_struct regs;
+	int wstatus, ret;
+
+	if (c->ready)
+		return 0;
+	while ((ret = waitpid(c->child, &wstatus, __WALL)) < 0 && errno == EINTR)
+		;
+	if (ret < 0 || !WIFSTOPPED(wstatus))
+		return -ESRCH;
+	if (WSTOPSIG(wstatus) != SIGTRAP || ptrace(PTRACE_GETREGS, c->child, NULL, &regs) || regs.rax)
+		return -EIO;
 	if (pwrite(c->mem, c->in.code, sizeof(c->in.code), c->in.ip) != sizeof(c->in.code))
 		return -EIO;
-	c->pagemap = proc_open(c->child, "pagemap", O_RDONLY);
-	return c->pagemap < 0 ? c->pagemap : 0;
+	c->ready = true;
+	return 0;
 }
 
 /* Why a task cannot have a child that is stopped and not in the way; NULL if it can. */

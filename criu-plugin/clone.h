@@ -7,13 +7,14 @@
 
 #include "injected.h"
 
-/* A task's child that stands still and has its memory. */
+/* A task's child that has its memory. */
 struct clone {
 	struct clone *next;
 	struct injected in; /* in the task */
 	uint64_t bytes;	    /* what a copy of all its pages takes, about */
 	bool seccomp;	    /* the task has some */
 	bool locked;	    /* ... has locked memory, or that is not known */
+	bool ready;	    /* the child is as it has to be, and stands still */
 	int child;
 	int ns_pid;  /* ... as it is in its namespace */
 	int mem;     /* /proc/PID/mem */
@@ -30,6 +31,7 @@ struct clone_wish {
 };
 
 int clone_new(const struct clone_wish *wish, struct clone **new);
+int clone_ready(struct clone *c);
 void clone_free(struct clone *c);
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Freezing with fork(): the task is made to clone itself while it is stopped, and the
- * child, which shares its pages until one of them is written to, is never let run. It is
+ * child, which shares its pages until one of them is written to, only closes its files. It is
  * what is read. Whatever the task does then, even exit, the child has the memory.
  *
  * Not in the child: mappings with MADV_DONTFORK, contents of those with MADV_WIPEONFORK,
@@ -144,6 +144,11 @@ static int count_private(const struct frozen *f, uint64_t *pages)
 	return 0;
 }
 
+static int ready_fork(struct frozen *f)
+{
+	return clone_ready(f->clone);
+}
+
 static int verify_fork(const struct frozen *f)
 {
 	uint64_t pages;
@@ -212,6 +217,7 @@ const struct freezer freezer_fork = {
 	.frozen = { .anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED },
 	/* clone() copies a mapping, or does not (MADV_DONTFORK, MADV_WIPEONFORK), or fails. */
 	.whole = true,
+	.ready = ready_fork,
 	.verify = verify_fork,
 	.end = end_fork,
 };

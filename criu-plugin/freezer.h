@@ -43,6 +43,8 @@ struct freezer {
 	/* Keeps others from serving faults meanwhile. May be NULL. */
 	void (*lock)(void);
 	void (*unlock)(void);
+	/* Before the first page is read. Returns 0 or -errno. May be NULL. */
+	int (*ready)(struct frozen *f);
 	/* When all was read: whether that was what it had been. Returns 0, -ESTALE, -errno. May be NULL. */
 	int (*verify)(const struct frozen *f);
 	/* Gives everything back. The task may be stopped or run. */

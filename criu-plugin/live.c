@@ -450,6 +450,11 @@ int live_read(const struct cr_plugin_read_mem *args)
 
 	if (!f)
 		return -ENOTSUP;
+	if (!f->next_page && f->freezer->ready) {
+		ret = f->freezer->ready(f);
+		if (ret)
+			frozen_fail(f, ret, 0);
+	}
 	for (i = 0; i < args->nr_iovs && !ret; i++) {
 		uint64_t addr = (uintptr_t)args->iovs[i].iov_base, left = args->iovs[i].iov_len / PAGE_BYTES;
 
