@@ -29,9 +29,11 @@ kernel: deps
 	@images/build kernel
 
 kernel-check: deps
+	@images/build vm
 	@kernel/check
 
 kernel-steps: deps
+	@images/build vm
 	@kernel/steps
 
 images: deps

@@ -124,4 +124,9 @@ says "each change and each new case that fails is named" \
 says "a case that is not there any more is named" \
 	'^not ok - fewer: migration: migration.one: pass on the unpatched kernel, not run here' -- fewer unpatched
 says "what fails on the unpatched kernel is shown" '^# unpatched: migration: migration.three: fail: not in the list' -- same unpatched
+for dir in same unpatched; do
+	echo "[    1.0] WARNING: CPU: 0 PID: 1 at mm/$dir.c:1" >"$work/$dir/results/migration.dmesg"
+done
+says "a splat is not excused by another one of the unpatched kernel" \
+	'^not ok - same: migration: kernel log: .*mm/same.c:1, as on the unpatched kernel' -- same unpatched
 echo "1..$n"

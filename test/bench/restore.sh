@@ -27,7 +27,7 @@ restore_one()
 	restore "$dir" "${lazy[@]}"
 	ms=$(resumed_ms "$dir")
 	pages_round
-	[ -z "$daemon" ] || faults=$(grep -c '#PF at' "$dir/lazy-pages.log")
+	[ -z "$daemon" ] || faults=$(grep -c '#PF at' "$dir/lazy-pages.log" || :)
 	echo "$how $ms $faults" >>/mnt/share/restore-results
 	kill_task
 	[ -z "$daemon" ] || { kill "$daemon" 2>/dev/null || :; wait "$daemon" || :; rm -f "$dir/lazy-pages.socket"; }

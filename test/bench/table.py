@@ -31,7 +31,7 @@ def median(rows, column):
 
 def ratio(rows, others, column):
     """Of a round to the same round."""
-    return median([[a[column] / b[column]] for a, b in zip(rows, others)], 0)
+    return median([[a[column] / b[column] if b[column] else math.nan] for a, b in zip(rows, others)], 0)
 
 
 def freeze_table(path):

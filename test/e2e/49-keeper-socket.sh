@@ -73,7 +73,8 @@ rm /run/frazil/keeper.sock
 predump 6
 log_has 6/pre-dump.log "its socket was replaced or removed; end it"
 kill "$(pidof frazild)"
-poll 50 test -z "$(pidof frazild || :)"
+keeper_ended() { ! pidof frazild >/dev/null; }
+poll 50 keeper_ended
 predump 7
 log_has 7/pre-dump.log "mappings tracked"
 pages_verify

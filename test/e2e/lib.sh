@@ -181,8 +181,9 @@ shapes_expect()
 # crit takes longer than a dump. Stock CRIU dumps whole huge pages, and new mappings.
 shapes_bounds()
 {
-	local line
+	local line looked=0
 	while read -r line; do
+		looked=$((looked + 1))
 		# shellcheck disable=SC2086
 		set -- $line
 		holds "pages in $1, of which $3 were written" "$2" -ge "$3"
@@ -195,6 +196,7 @@ for line in sys.stdin:
     with open(where + "/stats-dump", "rb") as f:
         dump = pycriu.images.load(f)["entries"][0]["dump"]
     print(where, dump["pages_written"], rest, end="")')
+	is "images looked at" $looked ${#expected[@]}
 }
 
 # A pre-dump in each MODE with a round of changes after it, a dump on top of them, a
