@@ -5,7 +5,8 @@
  * Writes its pid to REPORT, and a line for each signal. It has MIB MiB with something in each page, and
  * some without a page. At SIGHUP a thread reads one that is not there, "touched", while another thread
  * discards the second page of the others; at SIGUSR1 it makes some of these read-only, discards some, and has a child
- * without the last of them, "discarded"; at SIGUSR2 it looks whether the rest is as it was and there are zeroes elsewhere, "ok" or "wrong".
+ * without the last of them, "discarded"; at SIGUSR2 it looks whether the rest is as it was and there are zeroes
+ * elsewhere, "ok" or "wrong".
  *
  * Until then it uses hardly any memory but that: the rest may not be there either.
  */
