@@ -14,8 +14,7 @@ poll 100 test -s report
 pid=$(<report)
 dump images
 
-criu page-server --lazy-pages -D images --address 127.0.0.1 --port 27015 -v4 -o page-server.log >server.out 2>&1 &
-poll 100 grep -q ":6987 .* 0A " /proc/net/tcp
+page_server images 27015 --lazy-pages --address 127.0.0.1
 python3 "$(dirname "$0")/gate.py" 27016 27015 $((4 << 20)) gate >gate.out 2>&1 &
 gate=$!
 poll 100 says open

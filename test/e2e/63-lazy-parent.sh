@@ -53,9 +53,7 @@ pages_round
 pages_verify
 kill_task
 # ... with the topmost images behind a page server ...
-criu page-server --lazy-pages -D 3 -v4 -o page-server.log --port 2727 &
-server=$!
-poll 100 grep -qs 'Waiting for' 3/page-server.log
+page_server 3 2727 --lazy-pages
 generation=2
 lazy_restore 3 --page-server --address 127.0.0.1 --port 2727
 pages_verify
@@ -71,9 +69,7 @@ predump 4
 pages_round
 mkdir 5
 ln -s ../4 5/parent
-criu page-server -D 5 -v4 -o page-server.log --port 2728 &
-server=$!
-poll 100 grep -qs 'Waiting for' 5/page-server.log
+page_server 5 2728
 dump 5 --track-mem --prev-images-dir ../4 --page-server --address 127.0.0.1 --port 2728
 wait "$server" || fail "page-server: $(tail -n 3 5/page-server.log)"
 cold=$(pages_with 5 "PE_PARENT | PE_LAZY")

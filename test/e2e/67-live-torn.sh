@@ -16,9 +16,7 @@ for freezer in ${UNABLE:-deactivate wp}; do
 	# Nor does it wait for a page server that waits for the rest of the memory.
 	bank_start --mib 64 --span 10
 	mkdir $freezer-sent $freezer-received
-	criu page-server -D $freezer-received --port 1234 -v4 -o page-server.log >server.out 2>&1 &
-	server=$!
-	poll 100 grep -q ":04D2 .* 0A " /proc/net/tcp
+	page_server $freezer-received 1234
 	status=0
 	FRAZIL_FREEZE=$freezer timeout 60 criu dump -D $freezer-sent -t "$pid" --leave-running -v4 -o dump.log \
 		--action-script "$PWD/unmap" --page-server --address 127.0.0.1 --port 1234 >out 2>&1 || status=$?

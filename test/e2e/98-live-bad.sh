@@ -6,9 +6,8 @@ for freezer in ${FREEZERS:-deactivate fork wp}; do
 	export FRAZIL_FREEZE=$freezer
 	mkdir -p server $freezer $freezer-2
 	bank_start --mib 16
-	criu page-server -D server --port 1234 -v4 -o page-server.log >out 2>&1 &
-	echo $! >victim
-	poll 100 grep -q ":04D2 .* 0A " /proc/net/tcp
+	page_server server 1234
+	echo "$server" >victim
 	must_fail criu dump -D $freezer -t "$pid" --leave-running -v4 -o dump.log --action-script "$PWD/frozen" \
 		--page-server --address 127.0.0.1 --port 1234
 	[ ! -e $freezer/inventory.img ] || fail "an inventory was written without the pages"

@@ -369,6 +369,15 @@ lazy_pages()
 	fail "lazy-pages does not listen: $(tail -n 5 "$1/lazy-pages.log")"
 }
 
+# Starts a page server that puts what it gets in DIR, and sets $server: page_server DIR PORT [OPTIONS]
+page_server()
+{
+	criu page-server -D "$1" --port "$2" -v4 -o page-server.log "${@:3}" >"$1/page-server.out" 2>&1 &
+	server=$!
+	# 0A: it listens; see proc(5)
+	poll 100 grep -q "$(printf ':%04X .* 0A ' "$2")" /proc/net/tcp
+}
+
 # Whether the task has no children, known to it or not.
 has_no_children()
 {
