@@ -113,16 +113,33 @@ static bool fits(const struct clone *c, const struct proc_status *status)
 	return bytes <= meminfo("MemAvailable:") && bytes <= cgroup_left(c->in.pid) && can_be_promised(status);
 }
 
-/* Whether children of @pid are in its own pid namespace. Elsewhere the first one is that one's init. */
-static bool clones_into_own_namespace(int pid)
-{
-	char path[64], own[64] = "", children[64] = "";
+#define NS_LINK_BYTES 64
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid", pid);
-	if (readlink(path, own, sizeof(own) - 1) < 0)
+/* @pid may be "self". */
+static bool namespace_of(const char *pid, const char *name, char link[NS_LINK_BYTES])
+{
+	char path[64];
+	ssize_t len;
+
+	snprintf(path, sizeof(path), "/proc/%s/ns/%s", pid, name);
+	len = readlink(path, link, NS_LINK_BYTES - 1);
+	link[len < 0 ? 0 : len] = '\0';
+	return len >= 0;
+}
+
+/*
+ * Whether children of @pid are in its own pid namespace. Elsewhere the first one is that one's init.
+ * *@same: whether that is this process' as well.
+ */
+static bool clones_into_own_namespace(int pid, bool *same)
+{
+	char own[NS_LINK_BYTES], children[NS_LINK_BYTES], this[NS_LINK_BYTES], name[16];
+
+	snprintf(name, sizeof(name), "%d", pid);
+	if (!namespace_of(name, "pid", own) || !namespace_of(name, "pid_for_children", children))
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/ns/pid_for_children", pid);
-	return readlink(path, children, sizeof(children) - 1) >= 0 && !strcmp(own, children);
+	*same = namespace_of("self", "pid", this) && !strcmp(own, this);
+	return !strcmp(own, children);
 }
 
 static void end_child(const struct clone *c)
@@ -180,7 +197,8 @@ static int adopt(struct clone *c)
 {
 	int wstatus, ret;
 
-	c->child = reaper_find(c->in.pid, c->ns_pid);
+	/* To look through the children of a task takes longer. */
+	c->child = c->same_namespace ? c->ns_pid : reaper_find(c->in.pid, c->ns_pid);
 	if (c->child < 0)
 		return c->child;
 	while ((ret = waitpid(c->child, &wstatus, __WALL)) < 0 && errno == EINTR)
@@ -221,9 +239,9 @@ int clone_ready(struct clone *c)
 }
 
 /* Why a task cannot have a child that is stopped and not in the way; NULL if it can. */
-static const char *child_unwanted(const struct clone_wish *wish, const struct proc_status *status)
+static const char *child_unwanted(struct clone *c, const struct clone_wish *wish, const struct proc_status *status)
 {
-	if (!clones_into_own_namespace(wish->pid))
+	if (!clones_into_own_namespace(wish->pid, &c->same_namespace))
 		return "its children are in another pid namespace";
 	/* Nothing can be run in it, and so nothing be waited for, when that is restored. */
 	if (wish->cgroup_frozen)
@@ -242,42 +260,44 @@ static uint64_t private_bytes(const struct proc_status *status)
 	return ((uint64_t)(anon > 0 ? anon : 0) + (swap > 0 ? swap : 0)) << 10;
 }
 
-static int finish_child(struct clone *c, long *ns_pid)
+/* Has the task begin with clone(). Returns as clone_begin() does. */
+static int begin_child(struct clone *c)
 {
-	int ret = injected_finish(&c->in, ns_pid);
-
-	if (ret == -ETIMEDOUT)
-		log_err("%d: clone() does not end; does somebody watch its memory with a userfaultfd, and not answer?\n",
-			c->in.pid);
-	else if (ret)
-		log_err("%d: what became of clone() is not known: %s\n", c->in.pid, strerror(-ret));
-	return ret ? -ENOTRECOVERABLE : 0;
-}
-
-/* Has the task call clone(). Returns as clone_new() does. */
-static int make_child(struct clone *c)
-{
-	long ns_pid = -1;
 	int ret = reaper_watch(&c->in);
 
 	if (ret)
 		return ret;
 	ret = injected_start(&c->in, SYS_clone, CLONE_PTRACE, 0, 0);
 	if (!ret) {
+		c->begun = true;
 		host_log(HOST_DEBUG, "%d: it clones itself\n", c->in.pid);
-		ret = finish_child(c, &ns_pid);
+	} else if (ret != -ENOTRECOVERABLE) {
+		reaper_watch_child(&c->in, ret);
 	}
-	/* Who watches puts it back, and kills the child, when that is possible. */
-	if (ret == -ENOTRECOVERABLE)
-		return ret;
-	if (!ret && ns_pid < 0)
-		ret = ns_pid;
-	reaper_watch_child(&c->in, ret ?: ns_pid);
-	c->ns_pid = ns_pid;
 	return ret;
 }
 
-static int make(struct clone *c, const struct clone_wish *wish)
+/* Waits for the end of that. Returns as clone_finish() does. */
+static int finish_child(struct clone *c)
+{
+	long ns_pid = -1;
+	int ret = injected_finish(&c->in, &ns_pid);
+
+	c->begun = false;
+	if (ret == -ETIMEDOUT)
+		log_err("%d: clone() does not end; does somebody watch its memory with a userfaultfd, and not answer?\n",
+			c->in.pid);
+	else if (ret)
+		log_err("%d: what became of clone() is not known: %s\n", c->in.pid, strerror(-ret));
+	/* Who watches puts it back, and kills the child, when that is possible. */
+	if (ret)
+		return -ENOTRECOVERABLE;
+	reaper_watch_child(&c->in, ns_pid);
+	c->ns_pid = ns_pid;
+	return ns_pid < 0 ? ns_pid : 0;
+}
+
+static int begin(struct clone *c, const struct clone_wish *wish)
 {
 	struct proc_status status;
 	const char *unwanted;
@@ -287,7 +307,7 @@ static int make(struct clone *c, const struct clone_wish *wish)
 	c->bytes = wish->bytes ?: private_bytes(&status);
 	c->seccomp = proc_status_number(&status, "Seccomp:") > 0;
 	c->locked = proc_status_number(&status, "VmLck:") != 0;
-	unwanted = child_unwanted(wish, &status);
+	unwanted = child_unwanted(c, wish, &status);
 	if (unwanted) {
 		host_log(wish->asked ? HOST_ERROR : HOST_INFO, "%d: fork cannot freeze it: %s\n", wish->pid, unwanted);
 		return -EPERM;
@@ -299,15 +319,15 @@ static int make(struct clone *c, const struct clone_wish *wish)
 		log_info("%d: there is not enough memory for a copy of all its pages\n", wish->pid);
 		return -ENOMEM;
 	}
-	return make_child(c) ?: adopt(c);
+	return begin_child(c);
 }
 
 /*
- * Makes a child of a stopped task, to be ended with clone_free(). Returns 0 or -errno, when the task
- * is as before, unless that is -ENOTRECOVERABLE: then it is not to be used, and gets to that when
- * criu has ended.
+ * Begins to make a child of a stopped task, which nobody may use until clone_finish() or clone_free()
+ * was called. Returns 0 or -errno, when the task is as before, unless that is -ENOTRECOVERABLE: then it is not
+ * to be used, and gets to that when criu has ended.
  */
-int clone_new(const struct clone_wish *wish, struct clone **new)
+int clone_begin(const struct clone_wish *wish, struct clone **new)
 {
 	struct clone *c = calloc(1, sizeof(*c));
 	int ret;
@@ -316,7 +336,7 @@ int clone_new(const struct clone_wish *wish, struct clone **new)
 	if (!c)
 		return -ENOMEM;
 	c->child = c->mem = c->pagemap = -1;
-	ret = make(c, wish);
+	ret = begin(c, wish);
 	c->next = all;
 	all = c;
 	if (ret)
@@ -326,11 +346,19 @@ int clone_new(const struct clone_wish *wish, struct clone **new)
 	return ret;
 }
 
+/* Waits for the child, and takes charge of it. Returns as clone_begin() does, but clone_free() is always due. */
+int clone_finish(struct clone *c)
+{
+	return finish_child(c) ?: adopt(c);
+}
+
 /* Ends the child, and has the task wait for it, which may be stopped or run. */
 void clone_free(struct clone *c)
 {
 	struct clone **p = &all;
 
+	if (c->begun)
+		clone_finish(c);
 	end_child(c);
 	while (*p != c)
 		p = &(*p)->next;

@@ -10,11 +10,13 @@
 /* A task's child that has its memory. */
 struct clone {
 	struct clone *next;
-	struct injected in; /* in the task */
-	uint64_t bytes;	    /* what a copy of all its pages takes, about */
-	bool seccomp;	    /* the task has some */
-	bool locked;	    /* ... has locked memory, or that is not known */
-	bool ready;	    /* the child is as it has to be, and stands still */
+	struct injected in;  /* in the task */
+	uint64_t bytes;	     /* what a copy of all its pages takes, about */
+	bool seccomp;	     /* the task has some */
+	bool locked;	     /* ... has locked memory, or that is not known */
+	bool same_namespace; /* its pids are this process' as well */
+	bool begun;	     /* the task is about to make it */
+	bool ready;	     /* the child is as it has to be, and stands still */
 	int child;
 	int ns_pid;  /* ... as it is in its namespace */
 	int mem;     /* /proc/PID/mem */
@@ -30,7 +32,8 @@ struct clone_wish {
 	bool asked;	    /* the user wants it this way and no other */
 };
 
-int clone_new(const struct clone_wish *wish, struct clone **new);
+int clone_begin(const struct clone_wish *wish, struct clone **new);
+int clone_finish(struct clone *c);
 int clone_ready(struct clone *c);
 void clone_free(struct clone *c);
 

@@ -402,6 +402,14 @@ static struct live_task task_of(int pid)
 	};
 }
 
+static int frazil_clone_mem_begin(const struct cr_plugin_clone_mem_begin *args)
+{
+	const struct live_task how = task_of(args->pid);
+
+	return may_freeze() ? live_clone_begin(args, &how) : -ENOTSUP;
+}
+CR_PLUGIN_REGISTER_HOOK(CR_PLUGIN_HOOK__CLONE_MEM_BEGIN, frazil_clone_mem_begin)
+
 static int frazil_clone_mem(struct cr_plugin_clone_mem *args)
 {
 	const struct live_task how = task_of(args->pid);

@@ -165,7 +165,7 @@ static void end_fork(struct frozen *f)
 	f->mem = f->pagemap = -1;
 }
 
-static int make_clone(struct frozen *f)
+static int begin_fork(struct frozen *f)
 {
 	const struct clone_wish wish = {
 		.pid = f->args.pid,
@@ -174,10 +174,20 @@ static int make_clone(struct frozen *f)
 		.cgroup_frozen = f->cgroup_frozen,
 		.asked = f->asked,
 	};
-	int ret = clone_new(&wish, &f->clone);
 
-	if (ret)
+	return clone_begin(&wish, &f->clone);
+}
+
+static int make_clone(struct frozen *f)
+{
+	int ret = f->clone ? 0 : begin_fork(f);
+
+	if (!ret)
+		ret = clone_finish(f->clone);
+	if (ret) {
+		end_fork(f);
 		return ret;
+	}
 	f->mem = f->clone->mem;
 	f->pagemap = f->clone->pagemap;
 	return 0;
@@ -213,6 +223,7 @@ const struct freezer freezer_fork = {
 	.probe = probe_fork,
 	.prepare = reaper_start,
 	.refusal = refusal_fork,
+	.begin = begin_fork,
 	.freeze = freeze_fork,
 	.frozen = { .anyof = PAGE_IS_PRESENT | PAGE_IS_SWAPPED },
 	/* clone() copies a mapping, or does not (MADV_DONTFORK, MADV_WIPEONFORK), or fails. */

@@ -22,6 +22,8 @@ struct freezer {
 	void (*prepare)(void);
 	/* Why this mapping is not frozen: its pages are copied at once. NULL if it is. */
 	const char *(*refusal)(const struct cr_plugin_vma *vma);
+	/* Begins with freeze(). Until that, or end(), nobody needs the task to be stopped. May be NULL. */
+	int (*begin)(struct frozen *f);
 	/*
 	 * Freezes what is not refused of a stopped task, as far as it can, and says what in
 	 * covered; of f->listed pages, or of all that there are. In the latter case, and if f->cloned

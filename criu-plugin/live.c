@@ -181,6 +181,39 @@ static int new_task(const struct cr_plugin_protect_mem *args, const struct live_
 }
 
 /*
+ * Begins with live_clone(). The task may not be used until that is called, or live_end(). See
+ * CR_PLUGIN_HOOK__CLONE_MEM_BEGIN. Returns 0; -ENOTSUP when there is nothing to begin with, and the task is as
+ * before; or -ENOTRECOVERABLE, and the dump fails.
+ */
+int live_clone_begin(const struct cr_plugin_clone_mem_begin *args, const struct live_task *how)
+{
+	const struct cr_plugin_protect_mem protect = {
+		.pid = args->pid,
+		.syscall_ip = args->syscall_ip,
+		.vmas = args->vmas,
+		.nr_vmas = args->nr_vmas,
+	};
+	struct frozen *f;
+	int i, ret;
+
+	for (i = 0; freezers[i] && !works[i]; i++)
+		;
+	if (!freezers[i] || !freezers[i]->begin)
+		return -ENOTSUP;
+	ret = new_task(&protect, how, &f);
+	if (!ret)
+		ret = freezers[i]->begin(f);
+	if (ret) {
+		if (f)
+			frozen_free(f);
+		return ret == -ENOTRECOVERABLE ? ret : -ENOTSUP;
+	}
+	f->freezer = freezers[i];
+	put(f);
+	return 0;
+}
+
+/*
  * Freezes a stopped task of which it is not known yet which pages there are: then who looks
  * for them sees as well which are frozen. See CR_PLUGIN_HOOK__CLONE_MEM.
  *
@@ -196,8 +229,8 @@ int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 		.vmas = args->vmas,
 		.nr_vmas = args->nr_vmas,
 	};
-	struct frozen *f;
-	int ret = new_task(&protect, how, &f);
+	struct frozen *f = take(args->pid);
+	int ret = f ? 0 : new_task(&protect, how, &f);
 
 	if (!ret)
 		ret = freeze(f);
