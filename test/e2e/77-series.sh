@@ -1,5 +1,6 @@
 # The tests that the CRIU series brings along, which need no Frazil: plugins that track memory,
 # and plugins that keep it while its task runs on.
+TIMEOUT=600
 . "$(dirname "$0")/lib.sh"
 
 # They look for what they test where CRIU is built.
