@@ -1,6 +1,6 @@
 # The disk of a live dump goes bad: at the first write or later, where pages go that are
-# saved before others, or where the images are, also while a task is about to clone itself. The
-# dump fails and says why, nothing looks like images, and the task runs on with all its memory.
+# saved before others, or where the images are, of memory and others. The dump fails and says
+# why, nothing looks like images, and the task runs on with all its memory.
 . "$(dirname "$0")/lib.sh"
 bank_start --mib 32 --threads 4
 
