@@ -402,7 +402,7 @@ static struct live_task task_of(int pid)
 	};
 }
 
-static int frazil_clone_mem_begin(const struct cr_plugin_clone_mem_begin *args)
+static int frazil_clone_mem_begin(const struct cr_plugin_clone_mem *args)
 {
 	const struct live_task how = task_of(args->pid);
 

@@ -180,12 +180,8 @@ static int new_task(const struct cr_plugin_protect_mem *args, const struct live_
 	return ret;
 }
 
-/*
- * Begins with live_clone(). The task may not be used until that is called, or live_end(). See
- * CR_PLUGIN_HOOK__CLONE_MEM_BEGIN. Returns 0; -ENOTSUP when there is nothing to begin with, and the task is as
- * before; or -ENOTRECOVERABLE, and the dump fails.
- */
-int live_clone_begin(const struct cr_plugin_clone_mem_begin *args, const struct live_task *how)
+/* The same for one whose pages are not listed yet. */
+static int new_unlisted(const struct cr_plugin_clone_mem *args, const struct live_task *how, struct frozen **f)
 {
 	const struct cr_plugin_protect_mem protect = {
 		.pid = args->pid,
@@ -193,6 +189,17 @@ int live_clone_begin(const struct cr_plugin_clone_mem_begin *args, const struct 
 		.vmas = args->vmas,
 		.nr_vmas = args->nr_vmas,
 	};
+
+	return new_task(&protect, how, f);
+}
+
+/*
+ * Begins with live_clone(). The task may not be used until that is called, or live_end(). See
+ * CR_PLUGIN_HOOK__CLONE_MEM_BEGIN. Returns 0; -ENOTSUP when there is nothing to begin with, and the task is as
+ * before; or -ENOTRECOVERABLE, and the dump fails.
+ */
+int live_clone_begin(const struct cr_plugin_clone_mem *args, const struct live_task *how)
+{
 	struct frozen *f;
 	int i, ret;
 
@@ -200,7 +207,7 @@ int live_clone_begin(const struct cr_plugin_clone_mem_begin *args, const struct 
 		;
 	if (!freezers[i] || !freezers[i]->begin)
 		return -ENOTSUP;
-	ret = new_task(&protect, how, &f);
+	ret = new_unlisted(args, how, &f);
 	if (!ret)
 		ret = freezers[i]->begin(f);
 	if (ret) {
@@ -223,14 +230,8 @@ int live_clone_begin(const struct cr_plugin_clone_mem_begin *args, const struct 
  */
 int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how)
 {
-	const struct cr_plugin_protect_mem protect = {
-		.pid = args->pid,
-		.syscall_ip = args->syscall_ip,
-		.vmas = args->vmas,
-		.nr_vmas = args->nr_vmas,
-	};
 	struct frozen *f = take(args->pid);
-	int ret = f ? 0 : new_task(&protect, how, &f);
+	int ret = f ? 0 : new_unlisted(args, how, &f);
 
 	if (!ret)
 		ret = freeze(f);

@@ -17,7 +17,7 @@ struct live_task {
 };
 
 void live_begin(const struct freezer *asked);
-int live_clone_begin(const struct cr_plugin_clone_mem_begin *args, const struct live_task *how);
+int live_clone_begin(const struct cr_plugin_clone_mem *args, const struct live_task *how);
 int live_clone(struct cr_plugin_clone_mem *args, const struct live_task *how);
 int live_scan(int pid, struct pm_scan_arg *arg);
 int live_protect(const struct cr_plugin_protect_mem *args, const struct live_task *how);

@@ -11,7 +11,7 @@ is_untraced()
 
 bank_start --mib 48 --threads 4
 for freezer in ${FREEZERS:-deactivate fork wp}; do
-	# As the log tells it: being frozen; frozen, before its pages are listed; ready to go on; resumed; while memory is copied.
+	# As the log tells it: being frozen; meanwhile; frozen, before its pages are listed; ready to go on; resumed; while memory is copied.
 	[ $freezer = fork ] && ready="1 Memory of" || ready="1 frozen with"
 	[ $freezer = fork ] && first=("1 it clones itself" "1 Dumping pstree") || first=()
 	for at in "${first[@]}" "1 created for pid" "$ready" "1 Unfreezing tasks" "1 Copying pages" "3 page-xfer: 	p "; do
