@@ -181,7 +181,7 @@ static void end(struct frozen *f)
 	close_all(f);
 }
 
-/* Calls @fn, which freezes, for all mappings that can be frozen and, as far as is known, have something to freeze. */
+/* Calls @fn for all mappings that can be frozen and, as far as is known, have something to freeze. */
 static int for_each_mapping(struct frozen *f, int (*fn)(struct frozen *f, const struct cr_plugin_vma *vma))
 {
 	size_t i, iov = 0;
@@ -237,15 +237,18 @@ static int make_room(struct frozen *f)
 	return task_forget_tracking(f->args.pid, f->start_time, f->asked && f->listed);
 }
 
-static int deactivate_vma(struct frozen *f, const struct cr_plugin_vma *vma)
+static int register_deactivate(struct frozen *f, const struct cr_plugin_vma *vma)
 {
-	const struct tracker *t = tracker_find("deactivate");
-
-	return tracker_register(t, f->uffd, vma->start, vma->end) ?: t->protect(f->uffd, vma->start, vma->end);
+	return tracker_register(tracker_find("deactivate"), f->uffd, vma->start, vma->end);
 }
 
-/* A userfaultfd of its own, all pages of which are closed. */
-static int deactivate_now(struct frozen *f)
+static int close_deactivate(const struct frozen *f, uint64_t start, uint64_t end)
+{
+	return tracker_find("deactivate")->protect(f->uffd, start, end);
+}
+
+/* A userfaultfd of its own, with which pages can be closed. */
+static int prepare_deactivate(struct frozen *f)
 {
 	int ret = make_room(f);
 
@@ -256,7 +259,7 @@ static int deactivate_now(struct frozen *f)
 		return f->uffd;
 	/* Without messages about forks: nobody has to wait for them, and children are open. */
 	ret = open_uffd(f->uffd, tracker_find("deactivate")->features);
-	return ret ?: for_each_mapping(f, deactivate_vma);
+	return ret ?: for_each_mapping(f, register_deactivate);
 }
 
 /* Whether tracking has closed a mapping. */
@@ -280,7 +283,7 @@ static int freeze_deactivate(struct frozen *f)
 		ret = f->uffd < 0 ? f->uffd : for_each_mapping(f, is_closed);
 		f->tracked = !ret;
 	} else if (!ret) {
-		ret = deactivate_now(f);
+		ret = prepare_deactivate(f);
 	}
 	if (!ret)
 		ret = set_async(f->uffd, false);
@@ -300,6 +303,7 @@ const struct freezer freezer_deactivate = {
 	.probe = probe_deactivate,
 	.refusal = vma_refusal,
 	.freeze = freeze_deactivate,
+	.close = close_deactivate,
 	/*
 	 * A page that is moved, or took the place of another, is open; but then mprotect() to nothing and back
 	 * closes it. So all that was closed at first is write-protected, too: a page that came later is not.
@@ -316,15 +320,24 @@ const struct freezer freezer_deactivate = {
 
 /* wp: Linux 6.7, where PAGEMAP_SCAN shows what is write-protected */
 
-static int protect_range(int uffd, uint64_t start, uint64_t end)
+static int register_wp(int uffd, uint64_t start, uint64_t end)
 {
 	struct uffdio_register reg = {
 		.range = { .start = start, .len = end - start },
 		.mode = UFFDIO_REGISTER_MODE_WP,
 	};
-	struct uffdio_writeprotect arg = { .range = reg.range, .mode = UFFDIO_WRITEPROTECT_MODE_WP };
 
-	return ioctl(uffd, UFFDIO_REGISTER, &reg) || ioctl(uffd, UFFDIO_WRITEPROTECT, &arg) ? -errno : 0;
+	return ioctl(uffd, UFFDIO_REGISTER, &reg) ? -errno : 0;
+}
+
+static int write_protect(int uffd, uint64_t start, uint64_t end)
+{
+	struct uffdio_writeprotect arg = {
+		.range = { .start = start, .len = end - start },
+		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
+	};
+
+	return ioctl(uffd, UFFDIO_WRITEPROTECT, &arg) ? -errno : 0;
 }
 
 /*
@@ -342,7 +355,8 @@ static int moved_pages_show(int uffd, int pagemap)
 
 	if (from != MAP_FAILED && to != MAP_FAILED) {
 		*from = 1;
-		ret = protect_range(uffd, (uintptr_t)from, (uintptr_t)from + PAGE_BYTES);
+		ret = register_wp(uffd, (uintptr_t)from, (uintptr_t)from + PAGE_BYTES)
+			      ?: write_protect(uffd, (uintptr_t)from, (uintptr_t)from + PAGE_BYTES);
 		if (!ret)
 			moved = mremap(from, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to);
 		if (!ret && moved == MAP_FAILED)
@@ -382,9 +396,14 @@ static int probe_wp(struct tracker_verdict *v)
 	return ret == 1 ? 0 : ret ?: -EOPNOTSUPP;
 }
 
-static int protect_vma(struct frozen *f, const struct cr_plugin_vma *vma)
+static int register_vma(struct frozen *f, const struct cr_plugin_vma *vma)
 {
-	return protect_range(f->uffd, vma->start, vma->end);
+	return register_wp(f->uffd, vma->start, vma->end);
+}
+
+static int close_wp(const struct frozen *f, uint64_t start, uint64_t end)
+{
+	return write_protect(f->uffd, start, end);
 }
 
 static int freeze_wp(struct frozen *f)
@@ -403,7 +422,7 @@ static int freeze_wp(struct frozen *f)
 		ret = f->uffd < 0 ? f->uffd : open_uffd(f->uffd, UFFD_FEATURE_PAGEFAULT_FLAG_WP);
 	}
 	if (!ret)
-		ret = for_each_mapping(f, protect_vma);
+		ret = for_each_mapping(f, register_vma);
 	return ret ? give_up(f, ret) : 0;
 }
 
@@ -412,6 +431,7 @@ const struct freezer freezer_wp = {
 	.probe = probe_wp,
 	.refusal = vma_refusal,
 	.freeze = freeze_wp,
+	.close = close_wp,
 	.frozen = {
 		.inverted = PAGE_IS_WRITTEN,
 		.mask = PAGE_IS_WRITTEN,

@@ -30,6 +30,8 @@ struct freezer {
 	 * is set then, f->clone has all that is to be known of them. On error nothing is left of it.
 	 */
 	int (*freeze)(struct frozen *f);
+	/* What freeze() leaves to be done unless f->tracked: pieces of covered mappings, by threads. May be NULL. */
+	int (*close)(const struct frozen *f, uint64_t start, uint64_t end);
 	/* What a page of a covered mapping looks like that is still frozen. */
 	struct scan_filter frozen;
 	/* The same when it was frozen just now, unless all zero; to look for that marks pages as frozen asks for. */

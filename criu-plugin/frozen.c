@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,8 +13,8 @@
 
 #include "freezer.h"
 #include "page.h"
+#include "pieces.h"
 #include "proc.h"
-#include "thread.h"
 
 /* Pages copied at once while the task is stopped. */
 #define COPY_PAGES 64
@@ -216,24 +215,32 @@ uint64_t frozen_first_listed(const struct frozen *f, const struct cr_plugin_vma 
 	return start > vma->start ? start : vma->start;
 }
 
-/* What there is of a mapping that the freezer took care of: all of it, or from the first listed page on. */
-static int look_at(struct frozen *f, const struct cr_plugin_vma *vma, uint64_t first)
+/* Closes what is in a piece of covered mappings, if that is left to do, and looks what there is. */
+static int look_at(const void *arg, uint64_t start, uint64_t end, struct run_set *seen)
 {
+	const struct frozen *f = arg;
 	const struct scan_filter *filter = &f->freezer->closed;
-	uint64_t pages;
-	int ret;
+	int ret = 0;
 
-	/* A round of tracking has marked them. */
+	/* A round of tracking has closed and marked them. */
 	if (!filter->mask || f->tracked)
 		filter = &f->freezer->frozen;
-	if (!f->freezer->whole)
-		return scan_seen(f->pagemap, vma->start, vma->end, filter, &f->seen)
-			       ?: run_set_add(&f->seen_in, vma->start, vma->end, 0);
-	ret = scan_matching(f->pagemap, first, first + PAGE_BYTES, filter, NULL, &pages);
+	if (f->freezer->close && !f->tracked)
+		ret = f->freezer->close(f, start, end);
+	return ret ?: scan_seen(f->pagemap, start, end, filter, seen);
+}
+
+/* The same for a whole mapping, all or nothing of which is frozen. */
+static int look_at_whole(struct frozen *f, const struct cr_plugin_vma *vma, uint64_t first)
+{
+	uint64_t pages;
+	int ret = scan_matching(f->pagemap, first, first + PAGE_BYTES, &f->freezer->frozen, NULL, &pages);
+
 	return ret || !pages ? ret : run_set_add(&f->seen, vma->start, vma->end, PAGE_FROZEN);
 }
 
-static int look(struct frozen *f)
+/* What is to be looked at: what the freezer took care of, of that what has listed pages, if they are listed. */
+static int look_begin(struct frozen *f)
 {
 	size_t i, iov = 0;
 	int ret = 0;
@@ -242,35 +249,42 @@ static int look(struct frozen *f)
 		const struct cr_plugin_vma *vma = &f->args.vmas[i];
 		uint64_t first = f->listed ? frozen_first_listed(f, vma, &iov) : vma->start;
 
-		if (f->covered[i] && first != NO_PAGE)
-			ret = look_at(f, vma, first);
+		if (!f->covered[i] || first == NO_PAGE)
+			continue;
+		ret = f->freezer->whole ? look_at_whole(f, vma, first)
+					: run_set_add(&f->seen_in, vma->start, vma->end, 0);
 	}
-	return ret;
-}
-
-static void *look_aside(void *arg)
-{
-	struct frozen *f = arg;
-
-	f->look_ret = look(f);
-	return NULL;
+	if (ret || f->freezer->whole)
+		return ret;
+	f->look = pieces_begin(&f->seen_in, look_at, f);
+	return f->look ? 0 : -ENOMEM;
 }
 
 /*
- * Has a thread find out which pages there are of a task that is stopped and frozen, and which of
- * them are frozen, while criu reads what else there is to know of its mappings.
+ * Has threads find out which pages there are of a task that is stopped and frozen, and which of
+ * them are frozen, while criu reads what else there is to know of its mappings. An error is told
+ * by frozen_save_rest().
  */
 void frozen_look_aside(struct frozen *f)
 {
-	f->looked = f->looking = !thread_start(&f->looker, look_aside, f);
+	f->look_ret = look_begin(f);
+	f->looked = true;
 }
 
-/* To be called before what that thread uses is closed. */
-void frozen_look_end(struct frozen *f)
+/* Waits for that. Returns 0 or -errno, after which some of it may be closed. */
+static int look_end(struct frozen *f)
 {
-	if (f->looking)
-		pthread_join(f->looker, NULL);
-	f->looking = false;
+	if (f->look)
+		f->look_ret = pieces_finish(f->look, &f->seen);
+	f->look = NULL;
+	return f->look_ret;
+}
+
+/* To be called before what those threads use is closed. */
+void frozen_look_cancel(struct frozen *f)
+{
+	pieces_cancel(f->look);
+	f->look = NULL;
 }
 
 static void forget_seen(struct frozen *f)
@@ -283,11 +297,9 @@ static void forget_seen(struct frozen *f)
 /* Sees to it that it is known what is frozen. Returns 0 or -errno. */
 static int see(struct frozen *f)
 {
-	frozen_look_end(f);
 	if (!f->looked)
-		f->look_ret = look(f);
-	f->looked = true;
-	return f->look_ret;
+		frozen_look_aside(f);
+	return look_end(f);
 }
 
 /*
@@ -392,7 +404,8 @@ int frozen_list(struct frozen *f, const struct cr_plugin_protect_mem *args)
 
 	if (args->nr_vmas != f->args.nr_vmas)
 		return -EINVAL;
-	frozen_look_end(f);
+	/* Those threads use the mappings. */
+	look_end(f);
 	f->args = *args;
 	for (i = 0; i < args->nr_vmas; i++)
 		if (f->covered[i] && f->freezer->refusal(&args->vmas[i])) {

@@ -2,7 +2,6 @@
 #ifndef FRAZIL_FROZEN_H
 #define FRAZIL_FROZEN_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,6 +12,7 @@
 
 struct clone;
 struct freezer;
+struct pieces;
 
 /* Waits of 2^(n-1) to 2^n us, 0 for less than 1 us; the last one for all longer ones. */
 #define WAIT_BUCKETS 32
@@ -43,8 +43,8 @@ struct frozen {
 	/* Pages of these while the task is stopped, and whether they are frozen: scan_seen(). */
 	struct run_set seen;
 	struct run_set seen_in; /* which mappings that is about */
-	pthread_t looker;	/* the thread that looks, if looking */
-	bool looking, looked;
+	struct pieces *look;	/* threads that look for these, until they were waited for */
+	bool looked;
 	int look_ret;
 	/* The freezer's own. */
 	int uffd;
@@ -80,7 +80,7 @@ struct frozen {
 int frozen_new(const struct cr_plugin_protect_mem *args, int dir, struct frozen **new);
 int frozen_list(struct frozen *f, const struct cr_plugin_protect_mem *args);
 void frozen_look_aside(struct frozen *f);
-void frozen_look_end(struct frozen *f);
+void frozen_look_cancel(struct frozen *f);
 int frozen_scan(struct frozen *f, struct pm_scan_arg *arg);
 void frozen_free(struct frozen *f);
 int frozen_save_rest(struct frozen *f);

@@ -100,7 +100,7 @@ static int freeze_with(struct frozen *f, const struct freezer *freezer)
 
 static void unfreeze(struct frozen *f)
 {
-	frozen_look_end(f);
+	frozen_look_cancel(f);
 	f->freezer->end(f);
 }
 
