@@ -404,7 +404,7 @@ int frozen_list(struct frozen *f, const struct cr_plugin_protect_mem *args)
 
 	if (args->nr_vmas != f->args.nr_vmas)
 		return -EINVAL;
-	/* Those threads use the mappings. */
+	/* To look again, should a mapping turn out to be none that is frozen. */
 	look_end(f);
 	f->args = *args;
 	for (i = 0; i < args->nr_vmas; i++)

@@ -286,8 +286,11 @@ static int protect(struct frozen *f, const struct cr_plugin_protect_mem *args)
 	ret = frozen_save_rest(f);
 	if (!ret && f->freezer->serve)
 		ret = f->freezer->serve(f);
-	/* Unless memory cannot be read, or the file not be written: criu copies it while the task is stopped. */
-	return ret && !f->error && !f->asked ? -ENOTSUP : ret;
+	if (!ret || f->error || f->asked)
+		return ret;
+	/* Memory can be read, and the file written: criu copies it while the task is stopped. */
+	log_info("%d: cannot be frozen with %s: %s\n", f->args.pid, f->freezer->name, strerror(-ret));
+	return -ENOTSUP;
 }
 
 /*

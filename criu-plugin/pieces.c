@@ -154,12 +154,13 @@ int pieces_finish(struct pieces *p, struct run_set *found)
 	work(p);
 	join(p);
 	ret = p->ret;
-	for (i = 0; found && i < p->nr && !ret; i++)
-		for (j = 0; j < p->v[i].found.nr && !ret; j++) {
-			const struct run *r = &p->v[i].found.v[j];
+	for (i = 0; found && i < p->nr && !ret; i++) {
+		struct run_set *set = &p->v[i].found;
 
-			ret = run_set_add(found, r->start, r->end, r->state);
-		}
+		for (j = 0; j < set->nr && !ret; j++)
+			ret = run_set_add(found, set->v[j].start, set->v[j].end, set->v[j].state);
+		run_set_fini(set);
+	}
 	free_pieces(p);
 	return ret;
 }

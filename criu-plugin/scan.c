@@ -61,7 +61,8 @@ int run_set_add(struct run_set *set, uint64_t start, uint64_t end, unsigned int 
 	}
 
 	if (set->nr == set->cap) {
-		size_t cap = set->cap ? 2 * set->cap : 256;
+		/* There may be a set for each of very many mappings. */
+		size_t cap = set->cap ? 2 * set->cap : 8;
 		struct run *v = realloc(set->v, cap * sizeof(*v));
 
 		if (!v)

@@ -3,7 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 for freezer in ${FREEZERS:-deactivate fork wp}; do
 	echo "$freezer:"
-	bank_start --mib 32 --threads 4 --span 20
+	# More than one thread closes at once.
+	bank_start --mib 96 --threads 4 --span 20
 	shape_of "$pid" >before
 	FRAZIL_FREEZE=$freezer dump $freezer --leave-running
 	is "what is left in the task" "$(shape_of "$pid" | diff before -)" ""
@@ -22,7 +23,7 @@ for freezer in ${FREEZERS:-deactivate fork wp}; do
 	restore $freezer
 	bank_verify
 	code_is_intact "$pid" || fail "the code in the images is not what it was"
-	is "accounts" "$accounts" $((32 * 256))
+	is "accounts" "$accounts" $((96 * 256))
 	kill_task
 	# Debian's criu restores it as well.
 	CRIU=criu-stock restore $freezer
