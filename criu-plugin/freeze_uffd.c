@@ -135,12 +135,11 @@ static void open_forgotten(struct frozen *f, uint64_t page)
 
 static void allow_writing(struct frozen *f, uint64_t start, uint64_t end)
 {
-	struct uffdio_writeprotect arg = { .range = { .start = start, .len = end - start } };
 	int ret;
 
 	do
-		ret = ioctl(f->uffd, UFFDIO_WRITEPROTECT, &arg);
-	while (ret && errno == EAGAIN);
+		ret = tracker_writeprotect(f->uffd, start, end, false);
+	while (ret == -EAGAIN);
 	if (!ret)
 		return;
 	/* Parts of it are not there any more. */
@@ -204,6 +203,12 @@ static int for_each_mapping(struct frozen *f, int (*fn)(struct frozen *f, const 
 	return 0;
 }
 
+/* As the tracker of the same name does. */
+static int register_vma(struct frozen *f, const struct cr_plugin_vma *vma)
+{
+	return tracker_register(tracker_find(f->freezer->name), f->uffd, vma->start, vma->end);
+}
+
 /* deactivate: linux-6.12 with kernel/series */
 
 static int probe_deactivate(struct tracker_verdict *v)
@@ -237,11 +242,6 @@ static int make_room(struct frozen *f)
 	return task_forget_tracking(f->args.pid, f->start_time, f->asked && f->listed);
 }
 
-static int register_deactivate(struct frozen *f, const struct cr_plugin_vma *vma)
-{
-	return tracker_register(tracker_find("deactivate"), f->uffd, vma->start, vma->end);
-}
-
 static int close_deactivate(const struct frozen *f, uint64_t start, uint64_t end)
 {
 	return tracker_find("deactivate")->protect(f->uffd, start, end);
@@ -259,7 +259,7 @@ static int prepare_deactivate(struct frozen *f)
 		return f->uffd;
 	/* Without messages about forks: nobody has to wait for them, and children are open. */
 	ret = open_uffd(f->uffd, tracker_find("deactivate")->features);
-	return ret ?: for_each_mapping(f, register_deactivate);
+	return ret ?: for_each_mapping(f, register_vma);
 }
 
 /* Whether tracking has closed a mapping. */
@@ -320,26 +320,6 @@ const struct freezer freezer_deactivate = {
 
 /* wp: Linux 6.7, where PAGEMAP_SCAN shows what is write-protected */
 
-static int register_wp(int uffd, uint64_t start, uint64_t end)
-{
-	struct uffdio_register reg = {
-		.range = { .start = start, .len = end - start },
-		.mode = UFFDIO_REGISTER_MODE_WP,
-	};
-
-	return ioctl(uffd, UFFDIO_REGISTER, &reg) ? -errno : 0;
-}
-
-static int write_protect(int uffd, uint64_t start, uint64_t end)
-{
-	struct uffdio_writeprotect arg = {
-		.range = { .start = start, .len = end - start },
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP,
-	};
-
-	return ioctl(uffd, UFFDIO_WRITEPROTECT, &arg) ? -errno : 0;
-}
-
 /*
  * Whether a protected page that is moved does not look protected any more. Kernels before
  * Linux 6.13 may keep the protection, and Linux 7.3 says of no page in a mapping that is not
@@ -355,8 +335,8 @@ static int moved_pages_show(int uffd, int pagemap)
 
 	if (from != MAP_FAILED && to != MAP_FAILED) {
 		*from = 1;
-		ret = register_wp(uffd, (uintptr_t)from, (uintptr_t)from + PAGE_BYTES)
-			      ?: write_protect(uffd, (uintptr_t)from, (uintptr_t)from + PAGE_BYTES);
+		ret = tracker_register(tracker_find("wp"), uffd, (uintptr_t)from, (uintptr_t)from + PAGE_BYTES)
+			      ?: tracker_writeprotect(uffd, (uintptr_t)from, (uintptr_t)from + PAGE_BYTES, true);
 		if (!ret)
 			moved = mremap(from, PAGE_BYTES, PAGE_BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, to);
 		if (!ret && moved == MAP_FAILED)
@@ -396,14 +376,9 @@ static int probe_wp(struct tracker_verdict *v)
 	return ret == 1 ? 0 : ret ?: -EOPNOTSUPP;
 }
 
-static int register_vma(struct frozen *f, const struct cr_plugin_vma *vma)
-{
-	return register_wp(f->uffd, vma->start, vma->end);
-}
-
 static int close_wp(const struct frozen *f, uint64_t start, uint64_t end)
 {
-	return write_protect(f->uffd, start, end);
+	return tracker_writeprotect(f->uffd, start, end, true);
 }
 
 static int freeze_wp(struct frozen *f)

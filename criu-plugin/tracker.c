@@ -33,7 +33,8 @@ static int rwprotect(int uffd, uint64_t start, uint64_t end, bool on)
 	return ioctl(uffd, UFFDIO_RWPROTECT, &arg) ? -errno : 0;
 }
 
-static int writeprotect(int uffd, uint64_t start, uint64_t end, bool on)
+/* UFFDIO_WRITEPROTECT: protects all of [start, end), or lets it be written again. Returns 0 or -errno. */
+int tracker_writeprotect(int uffd, uint64_t start, uint64_t end, bool on)
 {
 	struct uffdio_writeprotect arg = {
 		.range = { .start = start, .len = end - start },
@@ -70,7 +71,7 @@ static int shows(int uffd, int pagemap_fd, uint64_t start, uint64_t end, uint64_
 
 static int writeprotect_is_of(int uffd, int pagemap_fd, uint64_t start, uint64_t end)
 {
-	return shows(uffd, pagemap_fd, start, end, PAGE_IS_WPALLOWED | PAGE_IS_WRITTEN, writeprotect);
+	return shows(uffd, pagemap_fd, start, end, PAGE_IS_WPALLOWED | PAGE_IS_WRITTEN, tracker_writeprotect);
 }
 
 static int rwprotect_is_of(int uffd, int pagemap_fd, uint64_t start, uint64_t end)
@@ -107,7 +108,7 @@ static int unmark_pinned(int uffd, int pagemap_fd, uint64_t start, uint64_t end)
 	int ret = scan_matching(pagemap_fd, start, end, &pinned, &found, &pages);
 
 	for (i = 0; i < found.nr && !ret; i++)
-		ret = writeprotect(uffd, found.v[i].start, found.v[i].end, false);
+		ret = tracker_writeprotect(uffd, found.v[i].start, found.v[i].end, false);
 	run_set_fini(&found);
 	return ret;
 }

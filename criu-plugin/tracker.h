@@ -58,6 +58,7 @@ const struct tracker *tracker_select(const char *name, struct tracker_verdict *v
 int tracker_open(const struct tracker *t, int uffd);
 int tracker_reset_soft_dirty(int pid);
 void tracker_unregister(int uffd, uint64_t start, uint64_t end);
+int tracker_writeprotect(int uffd, uint64_t start, uint64_t end, bool on);
 int tracker_register(const struct tracker *t, int uffd, uint64_t start, uint64_t end);
 
 #endif
