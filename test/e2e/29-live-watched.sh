@@ -1,6 +1,7 @@
 # Memory of which another process has a userfaultfd: no freezer takes it away from that one, nor
 # takes what that one has closed for frozen. Its pages are in the images, what is not there is not
-# asked for, and it is watched as before.
+# asked for, and it is watched as before. When that process is to fill what is not there, nobody
+# else knows what the task would find: the task is not dumped.
 . "$(dirname "$0")/lib.sh"
 
 # Mappings that a userfaultfd watches, and how
@@ -35,3 +36,19 @@ kill_task
 kill -KILL "$helper"
 restore $freezer
 kill_task
+
+advice_start missing
+before=$(watched)
+[ -n "$before" ] || fail "nothing is watched"
+for freezer in ${FREEZERS:-deactivate fork wp}; do
+	# A child does not have that userfaultfd: it only shows where the kernel tells at once.
+	[[ $freezer != fork || " ${FREEZERS:-deactivate} " = *" deactivate "* ]] || continue
+	mkdir missing-$freezer
+	must_fail env FRAZIL_FREEZE=$freezer criu dump -D missing-$freezer -t "$pid" --leave-running -v4 -o dump.log
+	log_has missing-$freezer/dump.log "Pages come through a userfaultfd"
+	[ ! -e missing-$freezer/inventory.img ] || fail "an inventory of a dump that failed"
+	is "what is watched after $freezer" "$(watched)" "$before"
+	is "state after $freezer" "$(awk '/^State/ { print $2 }' "/proc/$pid/status")" S
+done
+kill_task
+kill -KILL "$helper"

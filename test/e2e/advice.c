@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * advice REPORT KIND - a task with one mapping of each kind that only smaps tells apart
+ * advice REPORT KIND - a task with one mapping of each kind that only the flags of mappings tell apart
  *
  * Writes its pid to REPORT when they are there, and then does nothing. KIND is one more that
  * is not the same in a child: "locked", "dontfork", "wipeonfork", or "gone", which is one for
  * MADV_DONTFORK without a page; or "hugetlb", of 2 MiB; or "neighbour", which gets another of its
  * kind beside it at SIGUSR1; or "watched", of which another process, HELPER of which the pid is in
- * REPORT as well, has a userfaultfd; or "unanswered", the same, and it is to be told of each child, but
+ * REPORT as well, has a userfaultfd; or "missing", which that process is to fill; or "unanswered", the same, and it is to be told of each child, but
  * does not listen until it gets SIGUSR1; or "pinned", of which that process has pinned some pages as
  * for DMA, with the kernel's test for that; or "aio", with a context for asynchronous I/O; or both, "pinned-aio"; or
  * "file", REPORT.file, of which it has written to its
@@ -94,15 +94,15 @@ static void listen_when_told(int uffd)
 }
 
 /*
- * What is not there is for the other process to fill, and half of the rest is write-protected.
+ * As @mode says, what is not there is for the other process to fill, and half of the rest is write-protected.
  * Returns the pid of that process, which is no child of this one.
  */
-static pid_t watch(char *p, uint64_t features)
+static pid_t watch(char *p, uint64_t mode, uint64_t features)
 {
 	struct uffdio_api api = { .api = UFFD_API, .features = UFFD_FEATURE_PAGEFAULT_FLAG_WP | features };
 	struct uffdio_register reg = {
 		.range = { (uintptr_t)p, BYTES },
-		.mode = UFFDIO_REGISTER_MODE_WP,
+		.mode = mode,
 	};
 	struct uffdio_writeprotect wp = {
 		.range = { (uintptr_t)p + BYTES / 2, BYTES / 4 },
@@ -127,7 +127,8 @@ static pid_t watch(char *p, uint64_t features)
 	if (read(fds[0], &helper, sizeof(helper)) != sizeof(helper))
 		_exit(1);
 	/* Not earlier: the other process would have to be told of itself. */
-	if (ioctl(uffd, UFFDIO_REGISTER, &reg) || ioctl(uffd, UFFDIO_WRITEPROTECT, &wp)) {
+	if (ioctl(uffd, UFFDIO_REGISTER, &reg) ||
+	    (mode & UFFDIO_REGISTER_MODE_WP && ioctl(uffd, UFFDIO_WRITEPROTECT, &wp))) {
 		perror("advice: userfaultfd");
 		_exit(1);
 	}
@@ -257,9 +258,11 @@ int main(int argc, char **argv)
 	else if (!strcmp(kind, "hugetlb"))
 		hugetlb();
 	else if (!strcmp(kind, "watched"))
-		helper = watch(area(MAP_PRIVATE, 0), 0);
+		helper = watch(area(MAP_PRIVATE, 0), UFFDIO_REGISTER_MODE_WP, 0);
+	else if (!strcmp(kind, "missing"))
+		helper = watch(area(MAP_PRIVATE, 0), UFFDIO_REGISTER_MODE_MISSING, 0);
 	else if (!strcmp(kind, "unanswered"))
-		helper = watch(area(MAP_PRIVATE, 0), UFFD_FEATURE_EVENT_FORK);
+		helper = watch(area(MAP_PRIVATE, 0), UFFDIO_REGISTER_MODE_WP, UFFD_FEATURE_EVENT_FORK);
 	else if (!strcmp(kind, "pinned") || !strcmp(kind, "pinned-aio"))
 		helper = pin(area(MAP_PRIVATE, 0));
 	else if (!strcmp(kind, "aio"))

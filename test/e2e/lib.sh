@@ -251,7 +251,7 @@ shapes_after_live()
 	shapes_kill
 }
 
-# --- a mapping of each kind that only smaps tells apart, test/e2e/advice.c
+# --- a mapping of each kind that only their flags tell apart, test/e2e/advice.c
 
 # advice_start KIND: with one of KIND; sets $pid, and $helper to the other process's
 advice_start()
