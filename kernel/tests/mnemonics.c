@@ -7,17 +7,6 @@
 #include <signal.h>
 #include "lib.h"
 
-static int open_maps(pid_t pid)
-{
-	char path[32];
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	CHECK(fd >= 0);
-	return fd;
-}
-
 /* Returns 0 or -errno. */
 static int try_query(int fd, struct procmap_query *q, u64 addr, u64 flags, char *buf, size_t size)
 {
@@ -61,15 +50,14 @@ static void map_all_kinds(struct area *registered)
  */
 static size_t compare(pid_t pid)
 {
-	int maps = open_maps(pid);
-	char path[32], line[512], buf[256];
+	int maps = open_proc(pid, "maps");
+	char line[512], buf[256];
 	u64 start = 0, end = 0;
 	struct procmap_query q;
 	size_t nr = 0;
 	FILE *smaps;
 
-	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
-	smaps = fopen(path, "r");
+	smaps = fdopen(open_proc(pid, "smaps"), "r");
 	CHECK(smaps);
 	while (fgets(line, sizeof(line), smaps)) {
 		unsigned long from, to;
@@ -138,7 +126,7 @@ static void of_a_process_that_is_gone(void)
 		pause();
 		_exit(0);
 	}
-	maps = open_maps(pid);
+	maps = open_proc(pid, "maps");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
 	CHECK_EQ(try_query(maps, &q, (uintptr_t)&q, PROCMAP_QUERY_VMA_MNEMONICS, buf, sizeof(buf)), -ESRCH);
@@ -146,7 +134,7 @@ static void of_a_process_that_is_gone(void)
 
 static void changes_are_seen(void)
 {
-	int maps = open_maps(getpid());
+	int maps = open_proc(getpid(), "maps");
 	struct procmap_query q;
 	struct area a;
 	char buf[256];
@@ -163,7 +151,7 @@ static void changes_are_seen(void)
 /* What they need and not one less; the buffer is left alone then. */
 static void sizes(void)
 {
-	int maps = open_maps(getpid());
+	int maps = open_proc(getpid(), "maps");
 	struct procmap_query q;
 	char buf[256], other[256];
 	size_t size;
@@ -194,7 +182,7 @@ static void nothing_else(void)
 		PROCMAP_QUERY_COVERING_OR_NEXT_VMA | PROCMAP_QUERY_VMA_EXECUTABLE,
 		PROCMAP_QUERY_COVERING_OR_NEXT_VMA | PROCMAP_QUERY_VMA_SHARED,
 	};
-	int maps = open_maps(getpid());
+	int maps = open_proc(getpid(), "maps");
 	char name[4096], buf[256];
 	struct procmap_query q, w;
 	struct area a;

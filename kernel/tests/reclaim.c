@@ -313,7 +313,42 @@ static void ksm_unmerge_sync(void)
 	ksm_unmerge(SYNC);
 }
 
-/* -- hints of NUMA balancing look the same and are none */
+/* -- a new registration has nothing of the one before */
+
+static void expect_nothing_comes_back(u64 features, bool inaccessible)
+{
+	struct area a;
+
+	area_init_cold(&a, features, MINOR_WP);
+	swap_out(&a);
+	if (inaccessible)
+		protect_middle(&a, PROT_NONE);
+	unregister(&a, 0, PAGES);
+	if (inaccessible)
+		protect_middle(&a, PROT_READ | PROT_WRITE);
+	CHECK_EQ(try_register(a.uffd, a.mem, PAGES, MINOR_WP, NULL), 0);
+	EXPECT(&a, all, DEACT, 0, 0);
+	check_pages(&a, all, 1);
+	EXPECT(&a, all, DEACT, 0, 0);
+	CHECK(!has_message(a.uffd));
+}
+
+static void nothing_comes_back_async(void)
+{
+	expect_nothing_comes_back(ASYNC, false);
+	expect_nothing_comes_back(ASYNC, true);
+}
+
+static void nothing_comes_back_sync(void)
+{
+	expect_nothing_comes_back(SYNC, false);
+	expect_nothing_comes_back(SYNC, true);
+}
+
+/*
+ * -- hints of NUMA balancing look the same and are none. Once there was one, the kernel
+ * looks for more in all that is registered: these tests are the last.
+ */
 
 static void numa_hints_are_not_cold(void)
 {
@@ -326,6 +361,32 @@ static void numa_hints_are_not_cold(void)
 	EXPECT(&a, all, DEACT, 0, 0);
 	check_pages(&a, all, 1);
 	CHECK(!has_message(a.uffd));
+}
+
+static void numa_hints_of_a_child(void)
+{
+	long faults;
+	struct area a;
+	pid_t pid;
+
+	area_map(&a, PAGES, page_size);
+	write_pages(&a, all, 1);
+	numa_hinting(&a);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid) {
+		area_register(&a, SYNC, MINOR);
+		EXPECT(&a, all, DEACT, 0, 0);
+		check_pages(&a, all, 1);
+		CHECK(!has_message(a.uffd));
+		_exit(0);
+	}
+	join_child(pid);
+	/* It did have hints, as far as its parent can tell. */
+	faults = numa_hint_faults();
+	check_pages(&a, all, 1);
+	if (numa_hint_faults() == faults)
+		skip("NUMA balancing has hinted other pages");
 }
 
 const struct test tests[] = {
@@ -345,6 +406,9 @@ const struct test tests[] = {
 	TEST(ksm_keeps_tracking),
 	TEST(ksm_unmerge_async),
 	TEST(ksm_unmerge_sync),
+	TEST(nothing_comes_back_async),
+	TEST(nothing_comes_back_sync),
 	TEST(numa_hints_are_not_cold),
+	TEST(numa_hints_of_a_child),
 	{ 0 }
 };

@@ -217,6 +217,8 @@ size_t count(const struct area *a, u64 mask);
 		MATCH(a, rule, mask, in, out); \
 	} while (0)
 
+/* A file of /proc/PID, to read it */
+int open_proc(pid_t pid, const char *name);
 int open_pagemap(pid_t pid);
 u64 pagemap_entry(const struct area *a, size_t page);
 /* The pages of the rule have the bit of their pagemap entry set, others not. */

@@ -5,15 +5,20 @@
 
 u64 cats[MAX_PAGES];
 
-int open_pagemap(pid_t pid)
+int open_proc(pid_t pid, const char *name)
 {
 	char path[64];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/pagemap", pid);
+	snprintf(path, sizeof(path), "/proc/%d/%s", pid, name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	CHECK(fd >= 0);
 	return fd;
+}
+
+int open_pagemap(pid_t pid)
+{
+	return open_proc(pid, "pagemap");
 }
 
 void scan(const struct area *a, u64 anyof, u64 flags)
