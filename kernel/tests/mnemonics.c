@@ -20,6 +20,11 @@ static int try_query(int fd, struct procmap_query *q, u64 addr, u64 flags, char 
 	return ioctl(fd, PROCMAP_QUERY, q) ? -errno : 0;
 }
 
+static int try_mnemonics(int fd, struct procmap_query *q, u64 addr, char *buf, size_t size)
+{
+	return try_query(fd, q, addr, PROCMAP_QUERY_VMA_MNEMONICS, buf, size);
+}
+
 /* A mapping of each kind that only these flags tell apart */
 static void map_all_kinds(struct area *registered)
 {
@@ -68,12 +73,11 @@ static size_t compare(pid_t pid)
 		} else if (!strncmp(line, "VmFlags: ", 9)) {
 			/* vsyscall is in the list, and no VMA of the process */
 			if (start >> 63) {
-				CHECK_EQ(try_query(maps, &q, start, PROCMAP_QUERY_VMA_MNEMONICS, buf, sizeof(buf)),
-					 -ENOENT);
+				CHECK_EQ(try_mnemonics(maps, &q, start, buf, sizeof(buf)), -ENOENT);
 				continue;
 			}
 			memset(buf, 'x', sizeof(buf));
-			CHECK_EQ(try_query(maps, &q, end - 1, PROCMAP_QUERY_VMA_MNEMONICS, buf, sizeof(buf)), 0);
+			CHECK_EQ(try_mnemonics(maps, &q, end - 1, buf, sizeof(buf)), 0);
 			line[strcspn(line, "\n")] = '\0';
 			CHECK(memchr(buf, '\0', sizeof(buf)));
 			if (strcmp(buf, line + 9))
@@ -129,7 +133,7 @@ static void of_a_process_that_is_gone(void)
 	maps = open_proc(pid, "maps");
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	CHECK_EQ(try_query(maps, &q, (uintptr_t)&q, PROCMAP_QUERY_VMA_MNEMONICS, buf, sizeof(buf)), -ESRCH);
+	CHECK_EQ(try_mnemonics(maps, &q, (uintptr_t)&q, buf, sizeof(buf)), -ESRCH);
 }
 
 static void changes_are_seen(void)
@@ -140,11 +144,11 @@ static void changes_are_seen(void)
 	char buf[256];
 
 	area_map(&a, PAGES, page_size);
-	CHECK_EQ(try_query(maps, &q, (uintptr_t)a.mem, PROCMAP_QUERY_VMA_MNEMONICS, buf, sizeof(buf)), 0);
+	CHECK_EQ(try_mnemonics(maps, &q, (uintptr_t)a.mem, buf, sizeof(buf)), 0);
 	CHECK(has(buf, "rd") && has(buf, "wr") && !has(buf, "dc") && !has(buf, "ui") && !has(buf, "lo"));
 	CHECK(!madvise(a.mem, PAGES * page_size, MADV_DONTFORK) && !mlock(a.mem, PAGES * page_size));
 	area_register(&a, ASYNC, MINOR_WP);
-	CHECK_EQ(try_query(maps, &q, (uintptr_t)a.mem, PROCMAP_QUERY_VMA_MNEMONICS, buf, sizeof(buf)), 0);
+	CHECK_EQ(try_mnemonics(maps, &q, (uintptr_t)a.mem, buf, sizeof(buf)), 0);
 	CHECK(has(buf, "dc") && has(buf, "lo") && has(buf, "ui") && has(buf, "uw"));
 }
 
@@ -156,19 +160,19 @@ static void sizes(void)
 	char buf[256], other[256];
 	size_t size;
 
-	CHECK_EQ(try_query(maps, &q, (uintptr_t)&q, PROCMAP_QUERY_VMA_MNEMONICS, buf, sizeof(buf)), 0);
+	CHECK_EQ(try_mnemonics(maps, &q, (uintptr_t)&q, buf, sizeof(buf)), 0);
 	size = q.vma_name_size;
 	memset(other, 'x', sizeof(other));
-	CHECK_EQ(try_query(maps, &q, (uintptr_t)&q, PROCMAP_QUERY_VMA_MNEMONICS, other, size), 0);
+	CHECK_EQ(try_mnemonics(maps, &q, (uintptr_t)&q, other, size), 0);
 	CHECK(!strcmp(buf, other) && other[size] == 'x');
 	for (other[0] = 'x'; --size;) {
-		CHECK_EQ(try_query(maps, &q, (uintptr_t)&q, PROCMAP_QUERY_VMA_MNEMONICS, other, size), -ENAMETOOLONG);
+		CHECK_EQ(try_mnemonics(maps, &q, (uintptr_t)&q, other, size), -ENAMETOOLONG);
 		CHECK(other[0] == 'x');
 	}
-	CHECK_EQ(try_query(maps, &q, (uintptr_t)&q, PROCMAP_QUERY_VMA_MNEMONICS, NULL, 0), -EINVAL);
-	CHECK_EQ(try_query(maps, &q, (uintptr_t)&q, PROCMAP_QUERY_VMA_MNEMONICS, NULL, 256), -EINVAL);
-	CHECK_EQ(try_query(maps, &q, (uintptr_t)&q, PROCMAP_QUERY_VMA_MNEMONICS, buf, 0), -EINVAL);
-	CHECK_EQ(try_query(maps, &q, (uintptr_t)&q, PROCMAP_QUERY_VMA_MNEMONICS, (char *)1, 256), -EFAULT);
+	CHECK_EQ(try_mnemonics(maps, &q, (uintptr_t)&q, NULL, 0), -EINVAL);
+	CHECK_EQ(try_mnemonics(maps, &q, (uintptr_t)&q, NULL, 256), -EINVAL);
+	CHECK_EQ(try_mnemonics(maps, &q, (uintptr_t)&q, buf, 0), -EINVAL);
+	CHECK_EQ(try_mnemonics(maps, &q, (uintptr_t)&q, (char *)1, 256), -EFAULT);
 }
 
 /* Which VMA is found, and what else is told, are as without the flag. */

@@ -350,6 +350,14 @@ static void nothing_comes_back_sync(void)
  * looks for more in all that is registered: these tests are the last.
  */
 
+static void expect_registered_hints_are_not_cold(struct area *a)
+{
+	area_register(a, SYNC, MINOR);
+	EXPECT(a, all, DEACT, 0, 0);
+	check_pages(a, all, 1);
+	CHECK(!has_message(a->uffd));
+}
+
 static void numa_hints_are_not_cold(void)
 {
 	struct area a;
@@ -357,10 +365,7 @@ static void numa_hints_are_not_cold(void)
 	area_map(&a, PAGES, page_size);
 	write_pages(&a, all, 1);
 	numa_hinting(&a);
-	area_register(&a, SYNC, MINOR);
-	EXPECT(&a, all, DEACT, 0, 0);
-	check_pages(&a, all, 1);
-	CHECK(!has_message(a.uffd));
+	expect_registered_hints_are_not_cold(&a);
 }
 
 static void numa_hints_of_a_child(void)
@@ -375,10 +380,7 @@ static void numa_hints_of_a_child(void)
 	pid = fork();
 	CHECK(pid >= 0);
 	if (!pid) {
-		area_register(&a, SYNC, MINOR);
-		EXPECT(&a, all, DEACT, 0, 0);
-		check_pages(&a, all, 1);
-		CHECK(!has_message(a.uffd));
+		expect_registered_hints_are_not_cold(&a);
 		_exit(0);
 	}
 	join_child(pid);
